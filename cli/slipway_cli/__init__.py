@@ -1,0 +1,1 @@
+"""The `slipway` command: the everyday verbs against any Slipway, and the platform on this machine (`local/`)."""

@@ -1,0 +1,72 @@
+"""login, logout: which Slipway the other commands talk to."""
+
+import asyncio
+import getpass
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from slipway_cli import context
+from slipway_cli.api import Client
+from slipway_cli.output import say, show_json
+from slipway_cli.problems import CommandFailed
+
+AsJSON = Annotated[bool, Parameter(name="--json")]
+
+
+async def login(
+    url: str = "",
+    *,
+    email: str = "",
+    token_stdin: bool = False,
+    as_json: AsJSON = False,
+) -> int:
+    """Log in to a Slipway; later commands go there.
+
+    Parameters
+    ----------
+    url
+        Its address, such as https://slipway.example.org (default: the platform on this machine).
+    email
+        Log in with this e-mail; the password is asked for, or read from stdin when that is no terminal.
+    token_stdin
+        Log in with an API token read from stdin.
+    """
+    address = url.rstrip("/") or context.current().url
+    if not address.startswith(("http://", "https://")):
+        raise CommandFailed(f"{address} is no address: it begins with https:// or http://.", "request.invalid", 7)
+    authorization = f"Token {_line()}" if token_stdin else await _password(address, email)
+    async with Client(context.Context(address, authorization)) as client:
+        account = await client.get("/account")
+    file = context.keep(address, authorization)
+    if as_json:
+        show_json({"url": address, "account": account, "context_file": str(file)})
+    else:
+        say(f"  logged in to {address} as {account.get('name') or account.get('email') or 'a token'}")
+    return 0
+
+
+async def logout(*, as_json: AsJSON = False) -> int:
+    """Forget the login."""
+    forgotten = context.forget()
+    if as_json:
+        show_json({"logged_out": forgotten})
+    else:
+        say("  logged out" if forgotten else "  nobody was logged in")
+    return 0
+
+
+async def _password(address: str, email: str) -> str:
+    if not email:
+        if not sys.stdin.isatty():
+            raise CommandFailed("Say who logs in: --email, or --token-stdin with a token.", "usage", 2)
+        email = await asyncio.to_thread(input, "E-mail: ")
+    password = getpass.getpass("Password: ") if sys.stdin.isatty() else _line()
+    async with Client(context.Context(address, "")) as client:
+        answer = await client.post("/login", {"email": email, "password": password})
+    return f"Bearer {answer['token']}"
+
+
+def _line() -> str:
+    return sys.stdin.readline().strip()

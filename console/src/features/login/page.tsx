@@ -1,0 +1,75 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { type FormEvent, useState } from "react";
+
+import { Problem } from "@/api/problem";
+import { login } from "@/api/session";
+import { Button } from "@/ui/button";
+import { Field, Input } from "@/ui/form";
+import { Logo } from "@/ui/icons";
+import { ProblemNote } from "@/ui/notes";
+
+export function LoginPage() {
+  const [email, setEmail] = useState("");
+  const [password, setPassword] = useState("");
+  const { to } = useSearch({ from: "/login" });
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const enter = useMutation({
+    mutationFn: () => login(email.trim(), password),
+    onSuccess: async () => {
+      client.clear();
+      await navigate({ href: safePath(to), replace: true });
+    },
+  });
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    enter.mutate();
+  };
+  return (
+    <main className="flex flex-1 flex-col items-center justify-center gap-6 px-4 py-12">
+      <div className="flex flex-col items-center gap-3 text-center">
+        <Logo size={44} />
+        <div>
+          <h1 className="text-xl font-semibold">Log in to Slipway</h1>
+          <p className="text-sm text-muted">From a push to a running service.</p>
+        </div>
+      </div>
+      <form onSubmit={submit} className="panel flex w-full max-w-sm flex-col gap-4 p-5">
+        <Field label="E-mail">
+          {(attributes) => (
+            <Input {...attributes} type="email" name="email" autoComplete="username" required autoFocus value={email} onChange={(event) => setEmail(event.target.value)} />
+          )}
+        </Field>
+        <Field label="Password">
+          {(attributes) => (
+            <Input {...attributes} type="password" name="password" autoComplete="current-password" required value={password} onChange={(event) => setPassword(event.target.value)} />
+          )}
+        </Field>
+        {enter.error && <LoginProblem error={enter.error} />}
+        <Button type="submit" look="primary" busy={enter.isPending} className="h-9">
+          Log in
+        </Button>
+      </form>
+      <p className="max-w-sm text-center text-xs text-muted">
+        On your own machine, <code className="font-mono">./slipway up</code> printed the e-mail and the password when it started; <code className="font-mono">./slipway status --login</code> shows them again.
+      </p>
+    </main>
+  );
+}
+
+function LoginProblem({ error }: { error: Error }) {
+  if (error instanceof Problem && error.isUnauthenticated) {
+    return (
+      <p role="alert" className="text-sm text-bad">
+        E-mail or password is wrong.
+      </p>
+    );
+  }
+  return <ProblemNote error={error} />;
+}
+
+/** Only paths of this origin: `//elsewhere` and `/\elsewhere` are addresses of other hosts. */
+export function safePath(to: string | undefined): string {
+  return to && /^\/(?![/\\])/.test(to) && !to.startsWith("/login") ? to : "/";
+}

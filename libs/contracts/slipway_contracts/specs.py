@@ -1,0 +1,100 @@
+"""What a service should be, as an engine needs it: data only, the same for every driver."""
+
+from enum import StrEnum
+
+from slipway_contracts.base import Message
+
+
+class ServiceKind(StrEnum):
+    APPLICATION = "APPLICATION"
+    CONTAINER = "CONTAINER"
+    DATABASE = "DATABASE"
+    JOB = "JOB"
+    HELM = "HELM"
+    TERRAFORM = "TERRAFORM"
+
+
+class GitSource(Message, frozen=True, kw_only=True):
+    """A commit of a repository, and where in it the service lives."""
+
+    url: str
+    branch: str
+    commit: str
+    root_path: str = "/"
+
+
+class ImageSource(Message, frozen=True, kw_only=True):
+    registry_id: str
+    name: str
+    tag: str
+
+
+class Port(Message, frozen=True, kw_only=True):
+    id: str
+    internal_port: int
+    external_port: int | None = None
+    name: str = ""
+    protocol: str = "HTTP"
+    publicly_accessible: bool = True
+    is_default: bool = False
+
+
+class Probe(Message, frozen=True, kw_only=True):
+    """A health check; times in seconds. `type`: http, tcp, exec, grpc, none."""
+
+    type: str = "tcp"
+    port: int | None = None
+    path: str = "/"
+    command: list[str] = []
+    initial_delay_seconds: int = 0
+    period_seconds: int = 5
+    timeout_seconds: int = 5
+    success_threshold: int = 1
+    failure_threshold: int = 3
+
+
+class ServiceSpec(Message, frozen=True, kw_only=True):
+    """The desired state of one service, without its variables (they travel sealed beside it)."""
+
+    id: str
+    kind: ServiceKind
+    name: str
+    label: str
+    """DNS label, allocated once, unique in the platform, ≤ 63 characters: `<label>.<domain>`."""
+    hostnames: list[str] = []
+    """All names under which the public default port answers: the label's first, then custom domains."""
+    git: GitSource | None = None
+    image: ImageSource | None = None
+    build_mode: str = "AUTO"
+    """AUTO (Procfile, then detection), DOCKER, STATIC …"""
+    dockerfile_path: str = ""
+    entrypoint: str = ""
+    arguments: list[str] = []
+    ports: list[Port] = []
+    readiness: Probe | None = None
+    liveness: Probe | None = None
+    min_instances: int = 1
+    max_instances: int = 1
+    cpu_milli: int = 500
+    memory_mib: int = 512
+    start_timeout_seconds: int = 60
+    """How long a new process may take until its readiness probe answers."""
+    stop_grace_seconds: int = 10
+    """How long the old process may take to finish its requests after SIGTERM."""
+    settings: dict[str, str | int | float | bool | None] = {}
+    """Advanced settings that differ from their defaults."""
+
+
+class TaskVariable(Message, frozen=True, kw_only=True):
+    key: str
+    value: str
+    secret: bool = False
+    mount_path: str | None = None
+
+
+class TaskSecrets(Message, frozen=True, kw_only=True):
+    """The sealed half of a task: only the cluster's engine can open it."""
+
+    variables: list[TaskVariable] = []
+    git_username: str = ""
+    git_password: str = ""

@@ -1,0 +1,1 @@
+"""The shapes of the public API, generated from its reference by `python -m slipway_core.api`."""

@@ -1,0 +1,1 @@
+"""What core does, a file per noun: functions `(app, call)` for requests, `(app, message)` for the bus."""

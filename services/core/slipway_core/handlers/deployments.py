@@ -1,0 +1,364 @@
+"""Deployments move here: asked for, queued, started, carried on, ended. All of it under the environment's lock.
+
+Every function takes a unit of work whose transaction holds that lock; what changed is written, told as an event and
+sent to engines when it commits.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from slipway_contracts.base import uuid7
+from slipway_contracts.events import CHANGED, Event
+from slipway_contracts.tasks import TaskKind
+from slipway_core import machine, planner, progress, queueing, specifications
+from slipway_core.app import Core, Work
+from slipway_core.handlers import dispatch, effects
+from slipway_core.handlers.situations import situation
+from slipway_core.machine import State, StepState
+from slipway_core.planner import PRE_CHECK, Plan, PlannedStep, Problem, Request, Skipped
+from slipway_core.progress import Run, Step
+from slipway_core.stores.audit import AuditEvent
+from slipway_core.stores.deployments import Ground
+from slipway_core.views import full, small, view
+from slipway_errors import Fault, NotFound
+
+log = structlog.get_logger()
+PRE_CHECK_FAILED = "precheck.failed"
+MAX_BUILDS = "max_parallel_builds"
+MAX_DEPLOYS = "max_parallel_deploys"
+
+
+async def locked(work: Work, environment_id: str) -> Ground:
+    """Take the environment's lock. NotFound when there is none."""
+    await work.deployments.lock([environment_id])
+    ground = await work.deployments.ground(environment_id)
+    if ground is None:
+        raise NotFound("There is no such environment.")
+    return ground
+
+
+async def ask(app: Core, work: Work, ground: Ground, request: Request, trigger: str, triggered_by: str = "") -> Run:
+    """Take a request in: it joins a waiting one, or waits for its turn, or starts at once."""
+    waiting = [run for run in await work.deployments.open(ground.environment_id) if run.started_at is None]
+    queue = [
+        queueing.Waiting(id=run.id, request=run.request, trigger=run.trigger, principal_id=run.principal_id)
+        for run in waiting
+    ]
+    joined = queueing.joins(queue, request, trigger, work.actor.id)
+    if joined is not None:
+        run = next(run for run in waiting if run.id == joined.id)
+        run.request = queueing.joined(run.request, request)
+        run.commits = wished_commits(run.request)
+        await save(work, run, "queued")
+    else:
+        run = _new(work, ground, request, trigger, triggered_by)
+        await work.deployments.add(run)
+        await tell(work, run, "queued")
+    await _audit(work, run, request)
+    await start_next(app, work, ground)
+    return await reloaded(work, run.id) or run
+
+
+def _new(work: Work, ground: Ground, request: Request, trigger: str, triggered_by: str) -> Run:
+    status = machine.WORDS[request.action].queued
+    limit_seconds = machine.STATES[status].limit_seconds or 0.0
+    return Run(
+        id=uuid7(),
+        organization_id=ground.organization_id,
+        project_id=ground.project_id,
+        environment_id=ground.environment_id,
+        cluster_id=ground.cluster_id,
+        action=request.action,
+        status=status,
+        trigger=trigger,
+        principal_id=work.actor.id,
+        triggered_by=triggered_by or work.actor.name,
+        origin=work.actor.origin,
+        request=request,
+        commits=wished_commits(request),
+        status_at=work.now,
+        created_at=work.now,
+        due_at=work.now + timedelta(seconds=limit_seconds),
+    )
+
+
+def wished_commits(request: Request) -> dict[str, str]:
+    return {service_id: wish.commit for service_id, wish in request.wishes.items() if wish.commit}
+
+
+async def reloaded(work: Work, id: str) -> Run | None:
+    """A deployment with its steps."""
+    run = await work.deployments.get(id)
+    if run is not None:
+        run.steps = (await work.steps.of([id])).get(id, [])
+    return run
+
+
+async def start_next(app: Core, work: Work, ground: Ground) -> None:
+    """Start what waits longest, if nothing runs; tell the others what they wait for."""
+    open_runs = await work.deployments.open(ground.environment_id)
+    running = next((run for run in open_runs if run.started_at is not None), None)
+    waiting = [run for run in open_runs if run.started_at is None]
+    while running is None and waiting:
+        run = waiting.pop(0)
+        if not await _start(app, work, ground, run):
+            return
+        running = run if run.ended_at is None else None
+    for position, run in enumerate(waiting, start=1):
+        assert running is not None
+        reason = f"waits for deployment {running.number}, position {position}"
+        if run.reason != reason:
+            run.reason = reason
+            await save(work, run, "queued")
+
+
+async def _start(app: Core, work: Work, ground: Ground, run: Run) -> bool:
+    """Plan a deployment and release its first steps. False: the environment is gone with it."""
+    made = await _plan(app, work, ground, run)
+    run.cluster_id, run.started_at, run.reason = ground.cluster_id, work.now, ""
+    run.commits = run.commits | made.commits
+    run.move(machine.WORDS[run.action].waiting, work.now)
+    steps = list(_steps(run, made, work.now))
+    run.steps = [step for step, _ in steps]
+    await work.steps.add(steps)
+    return await proceed(app, work, ground, run, "started")
+
+
+async def _plan(app: Core, work: Work, ground: Ground, run: Run) -> Plan:
+    """The plan. One that can't be made must not stop the end of the one before: it is a problem of its own."""
+    try:
+        # A savepoint: what fails inside is undone alone.
+        async with work.connection.transaction():
+            return planner.plan(await situation(app, work, ground, run.request), run.request)
+    except Fault as fault:
+        why = fault.detail
+    except Exception:
+        log.exception("plan failed", deployment_id=run.id)
+        why = f"Slipway could not plan deployment {run.number}: its log says why"
+    return Plan((), (), (Problem("", "", "", why),))
+
+
+def _steps(run: Run, made: Plan, now: datetime) -> list[tuple[Step, PlannedStep | None]]:
+    """The plan's steps as rows: first the pre-check, made just now, then what is to be done, then the rest."""
+    ids = {planned.key: uuid7() for planned in made.steps}
+    rows: list[tuple[Step, PlannedStep | None]] = [(_pre_check(run, made, now), None)]
+    rows.extend((_step(run, planned, ids), planned) for planned in made.steps)
+    rows.extend((_settled(run, one, StepState.SKIPPED, now), None) for one in made.skipped)
+    rows.extend((_settled(run, one, StepState.FAILED, now), None) for one in made.problems if one.service_id)
+    return rows
+
+
+def _settled(run: Run, one: Skipped | Problem, state: StepState, now: datetime) -> Step:
+    """A step that was decided by planning: nothing to do, or nothing that can be done."""
+    return Step(
+        id=uuid7(),
+        deployment_id=run.id,
+        service_id=one.service_id,
+        service_name=one.service_name,
+        service_kind="",
+        kind=run.action.value.lower(),
+        wave=planner.FIRST_STAGE_WAVE,
+        stage=one.stage,
+        state=state,
+        code=PRE_CHECK_FAILED if state is StepState.FAILED else "",
+        message=one.why,
+        ended_at=now,
+    )
+
+
+def _pre_check(run: Run, made: Plan, now: datetime) -> Step:
+    failed = bool(made.problems)
+    return Step(
+        id=uuid7(),
+        deployment_id=run.id,
+        service_id="",
+        service_name="",
+        service_kind="",
+        kind=PRE_CHECK,
+        wave=planner.PRE_CHECK_WAVE,
+        stage=planner.PRE_CHECK_STAGE,
+        state=StepState.FAILED if failed else StepState.SUCCEEDED,
+        code=PRE_CHECK_FAILED if failed else "",
+        message="; ".join(problem.why for problem in made.problems),
+        started_at=now,
+        ended_at=now,
+    )
+
+
+def _step(run: Run, planned: PlannedStep, ids: dict[str, str]) -> Step:
+    spec = planned.spec
+    assert spec is not None
+    limit_seconds = machine.STEP_SECONDS[planned.kind] + spec.start_timeout_seconds + spec.stop_grace_seconds
+    if planned.kind == TaskKind.BUILD:
+        limit_seconds = specifications.build_limit_seconds(spec) or limit_seconds
+    return Step(
+        id=ids[planned.key],
+        deployment_id=run.id,
+        service_id=planned.service_id,
+        service_name=planned.service_name,
+        service_kind=spec.kind,
+        kind=planned.kind,
+        wave=planned.wave,
+        stage=planned.stage,
+        depends_on=[ids[key] for key in planned.depends_on],
+        commit=spec.git.commit if spec.git is not None else "",
+        artifact=planned.artifact,
+        limit_seconds=limit_seconds,
+    )
+
+
+def settle(run: Run, ground: Ground) -> None:
+    """What the cluster allows."""
+    run.engine_known = ground.public_key is not None
+    run.max_builds = _limit(ground, MAX_BUILDS, run.max_builds)
+    run.max_deploys = _limit(ground, MAX_DEPLOYS, run.max_deploys)
+
+
+def _limit(ground: Ground, name: str, default: int) -> int:
+    value = ground.cluster_config.get(name)
+    return value if isinstance(value, int) and value > 0 else default
+
+
+async def proceed(app: Core, work: Work, ground: Ground, run: Run, verb: str = "progressed") -> bool:
+    """Carry a running deployment on after something changed. False: the environment is gone with it."""
+    settle(run, ground)
+    while released := progress.advance(run, work.now):
+        if not await _send_all(app, work, ground, run, released):
+            break
+    changed = [step for step in run.steps if step.changed or verb == "started"]
+    await work.steps.save(run.steps)
+    await effects.of_services(work, run, {step.service_id for step in changed} - {""})
+    await effects.of_steps(work, [step for step in changed if step.ended])
+    await dispatch.order(work, run)
+    await save(work, run, verb if run.ended_at is None else "ended")
+    if run.ended_at is None:
+        return True
+    log.info("deployment ended", deployment_id=run.id, status=run.status, reason=run.reason)
+    if run.request.keep:
+        await _uninstalled(work, run)
+    elif await effects.of_end(work, run):
+        await _drop_waiting(work, run)
+        return False
+    if verb != "started":
+        # One that ends as it starts is followed by the loop that started it.
+        await start_next(app, work, ground)
+    return True
+
+
+async def _uninstalled(work: Work, run: Run) -> None:
+    """Their clusters hold nothing of these services any more; here they stay."""
+    for step in run.steps:
+        if step.service_id and step.state is StepState.SUCCEEDED:
+            await work.releases.uninstalled(step.service_id)
+
+
+async def _drop_waiting(work: Work, run: Run) -> None:
+    """The environment goes away now, and what waited for it."""
+    for other in await work.deployments.open(run.environment_id):
+        other.move(State.CANCELED, work.now)
+        other.reason, other.ended_at, other.due_at = "its environment was deleted", work.now, None
+        await save(work, other, "ended")
+    await effects.remove_environment(work, run.environment_id)
+
+
+async def _send_all(app: Core, work: Work, ground: Ground, run: Run, released: list[Step]) -> bool:
+    """Send released steps. True: some could not go out and have failed, so there is more to do."""
+    again = False
+    for step in released:
+        try:
+            async with work.connection.transaction():
+                await dispatch.send(app, work, ground, run, step)
+        except Fault as fault:
+            progress.fail(run, step, fault.code, fault.detail, work.now)
+            again = True
+        except Exception:
+            log.exception("step not sent", step_id=step.id)
+            progress.fail(run, step, "internal", "Slipway could not prepare it: its log says why", work.now)
+            again = True
+    return again
+
+
+async def stop(app: Core, work: Work, ground: Ground, run: Run, forced: bool, why: str) -> None:
+    """Cancel a deployment: one that waits ends at once, one that runs ends when its engines acknowledge."""
+    if run.ended_at is not None:
+        return
+    if run.started_at is None:
+        run.move(State.CANCELED, work.now)
+        run.reason, run.ended_at, run.due_at = why, work.now, None
+        await save(work, run, "ended")
+        await start_next(app, work, ground)
+    elif progress.cancel(run, forced, why, work.now):
+        await proceed(app, work, ground, run)
+
+
+async def save(work: Work, run: Run, verb: str) -> None:
+    """Write it and tell it."""
+    await work.deployments.save(run)
+    await tell(work, run, verb)
+
+
+async def tell(work: Work, run: Run, verb: str) -> None:
+    """The event that consoles, command lines and gateways follow."""
+    event = Event(
+        id=uuid7(),
+        organization_id=run.organization_id,
+        project_id=run.project_id,
+        environment_id=run.environment_id,
+        deployment_id=run.id,
+        entity="deployment",
+        verb=verb,
+        entity_id=run.id,
+        version=run.version,
+        actor=run.triggered_by,
+        origin=run.origin,
+        body=small(full(view(run))),
+        at=work.now,
+    )
+    await work.outbox.add(
+        CHANGED,
+        event,
+        id=event.id,
+        aggregate=f"deployment.{run.id}",
+        organization_id=run.organization_id,
+        entity="deployment",
+        verb=verb,
+    )
+
+
+async def _audit(work: Work, run: Run, request: Request) -> None:
+    what = "REDEPLOY" if request.redeploy else "UNINSTALL" if request.keep else request.action.value
+    only = next(iter(request.wishes)) if len(request.wishes) == 1 and not request.everything else None
+    after = {"deployment_id": run.id, "trigger": run.trigger, "commits": wished_commits(request)}
+    await audit(work, run, f"TRIGGER_{what}", only, after)
+
+
+async def audit(work: Work, run: Run, event_type: str, service_id: str | None, after: dict[str, Any]) -> None:
+    """Who asked for it, from where."""
+    kind, id = ("service", service_id) if service_id else ("environment", run.environment_id)
+    assert id is not None
+    place = await work.places.locate(kind, id)
+    service = await work.services.get(service_id) if service_id else None
+    actor = work.actor
+    await work.audit.add(
+        AuditEvent(
+            id=uuid7(),
+            organization_id=run.organization_id,
+            project_id=run.project_id,
+            environment_id=run.environment_id,
+            service_id=service_id,
+            event_type=event_type,
+            target_type=service.kind if service is not None else "ENVIRONMENT",
+            target_id=id,
+            target_name=place.name if place is not None else "",
+            origin=actor.origin,
+            actor=run.triggered_by or actor.name,
+            actor_id=actor.id,
+            address=actor.address,
+            user_agent=actor.user_agent,
+            request_id=actor.request_id,
+            after=after,
+            at=work.now,
+        )
+    )

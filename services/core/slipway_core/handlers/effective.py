@@ -1,0 +1,73 @@
+"""Variables in plain text: what is visible somewhere, and what a service really gets.
+
+A secret that can't be decrypted stops whoever needs it: there is no empty value instead.
+"""
+
+from collections.abc import Iterable
+
+from slipway_contracts.places import Place
+from slipway_contracts.specs import ServiceSpec
+from slipway_core import built_ins
+from slipway_core.app import Core, Work
+from slipway_core.stores.deployments import Ground
+from slipway_core.stores.variables import VariableRow
+from slipway_core.variables import Effective, Variable, resolve
+from slipway_security.faults import DecryptionFailed
+
+
+async def effective(app: Core, work: Work, ground: Ground, spec: ServiceSpec) -> list[Effective]:
+    """What a service gets, resolved, for as long as it takes to seal it."""
+    place = Place(
+        organization_id=ground.organization_id,
+        project_id=ground.project_id,
+        environment_id=ground.environment_id,
+        service_id=spec.id,
+    )
+    return resolve(await plain(app, work, await visible(app, work, place)))
+
+
+async def visible(app: Core, work: Work, place: Place) -> list[VariableRow]:
+    """Everything that is known at a place: built in, written there, or written around it."""
+    written = await work.variables.visible(place.project_id, place.environment_id or None, place.service_id or None)
+    return [*await built_in(app, work, place), *written]
+
+
+async def built_in(app: Core, work: Work, place: Place) -> list[VariableRow]:
+    """What Slipway itself brings."""
+    project = await work.projects.get(place.project_id)
+    environment = await work.environments.get(place.environment_id) if place.environment_id else None
+    rows = built_ins.of_project(project) if project else []
+    if environment is not None:
+        services = await work.services.of_environment(environment.id)
+        settings = app.settings
+        rows += built_ins.of_environment(environment, services, settings.workload_domain, settings.public_url)
+    return rows
+
+
+async def plain(app: Core, work: Work, rows: Iterable[VariableRow], *, careful: bool = True) -> list[Variable]:
+    """The variables with their secrets decrypted. `careful=False`: one that can't be is taken as empty (for checks)."""
+    listed = list(rows)
+    wrapped = await work.keys.wrapped({row.data_key_id for row in listed if row.data_key_id})
+    return [_plain(app, row, wrapped, careful) for row in listed]
+
+
+def _plain(app: Core, row: VariableRow, wrapped: dict[str, bytes], careful: bool) -> Variable:
+    value = row.value or ""
+    if row.ciphertext is not None and row.data_key_id is not None:
+        try:
+            key = wrapped[row.data_key_id]
+            value = app.master_key.decrypt(key, row.ciphertext, f"variables/{row.id}").decode()
+        except (DecryptionFailed, KeyError):
+            if careful:
+                raise DecryptionFailed(f"The secret {row.key} can't be decrypted: set it again.", key=row.key) from None
+    return Variable(
+        id=row.id,
+        scope=row.scope,
+        key=row.key,
+        value=value,
+        type=row.type,
+        target_key=row.target_key if row.type == "ALIAS" else None,
+        is_secret=row.is_secret,
+        mount_path=row.mount_path,
+        interpolate=bool(row.enable_interpolation_in_file) if row.mount_path else True,
+    )

@@ -1,0 +1,348 @@
+"""From what should be and what was deployed last to a plan of steps. Pure: no clock, no ids, no database.
+
+A plan is waves: the pre-check, then all builds at once, then the stages one after the other, side by side inside a
+stage. Nothing is put into place before everything is built, so a commit that doesn't build never leaves an
+environment half deployed. What did not change gets no step, unless it is asked for (redeploy).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from slipway_contracts.specs import ServiceKind, ServiceSpec
+from slipway_contracts.tasks import TaskKind
+from slipway_core.machine import Action
+
+PRE_CHECK = "pre_check"
+PRE_CHECK_STAGE = "Pre-check"
+BUILD_STAGE = "Build"
+PRE_CHECK_WAVE = 0
+BUILD_WAVE = 1
+FIRST_STAGE_WAVE = 2
+
+BUILD_FIELDS = ("kind", "git", "build_mode", "dockerfile_path")
+"""What decides what a build makes; a change of anything else only deploys again."""
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for one service."""
+
+    commit: str = ""
+    """Empty: the newest commit of the branch."""
+    keep_commit: bool = False
+    """Without a commit: the deployed one rather than the newest."""
+    release_id: str = ""
+    """Roll back to this kept release."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody asked for, as the queue keeps it."""
+
+    action: Action
+    everything: bool = False
+    """All services of the environment that are not marked as skipped, and those named in `wishes`."""
+    wishes: dict[str, Wish] = {}
+    """service id → what is asked for it."""
+    redeploy: bool = False
+    """Deploy also what did not change."""
+    delete_environment: bool = False
+    keep: bool = False
+    """DELETE takes it off its cluster only: its configuration stays here (uninstall)."""
+
+    def covers(self, service: "Desired") -> bool:
+        if service.id in self.wishes:
+            return True
+        return self.everything and (not service.skipped or (self.action is Action.DELETE and not self.keep))
+
+
+@dataclass(frozen=True)
+class Desired:
+    """A service as it should be."""
+
+    id: str
+    name: str
+    kind: str
+    stage: str
+    stage_position: int
+    spec: ServiceSpec | None
+    """None: it can't be told (the reason is in `problem`)."""
+    variables: dict[str, str]
+    """key → digest of how it was written; never a value."""
+    skipped: bool = False
+    problem: str = ""
+    """Why it can't be deployed, in one sentence."""
+    nothing_yet: bool = False
+    """There is no commit yet: left out unless it was asked for by name."""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What an engine was last known to hold of a service."""
+
+    spec: ServiceSpec | None
+    """None: engines had tasks of it, but none of its deployments succeeded."""
+    variables: dict[str, str]
+    artifact: str = ""
+    running: bool = False
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A release that can be gone back to."""
+
+    spec: ServiceSpec
+    artifact: str
+
+
+@dataclass(frozen=True)
+class Situation:
+    services: list[Desired]
+    deployed: dict[str, Deployed]
+    kept: dict[str, Kept] = field(default_factory=dict)
+    """release id → release, for wishes that name one."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What a deployment changes at one service; never a value of a variable."""
+
+    what: str
+    """commit, artifact, variable, or the name of the setting."""
+    name: str = ""
+    before: Any = None
+    after: Any = None
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """`key` names the step inside its plan."""
+
+    key: str
+    kind: str
+    wave: int
+    stage: str
+    service_id: str
+    service_name: str
+    depends_on: tuple[str, ...] = ()
+    """Keys of steps it takes something from; besides, every wave waits for the waves before it."""
+    spec: ServiceSpec | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+    artifact: str = ""
+    """Known already: nothing is built."""
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True)
+class Skipped:
+    service_id: str
+    service_name: str
+    stage: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    service_id: str
+    service_name: str
+    stage: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    steps: tuple[PlannedStep, ...]
+    skipped: tuple[Skipped, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def commits(self) -> dict[str, str]:
+        """service id → commit, of the services that get a step."""
+        return {s.service_id: s.spec.git.commit for s in self.steps if s.spec is not None and s.spec.git is not None}
+
+
+def plan(situation: Situation, request: Request) -> Plan:
+    """What is to be done, in which order, to come from the situation to what is asked for."""
+    steps: list[PlannedStep] = []
+    skipped: list[Skipped] = []
+    problems: list[Problem] = []
+    waves = _waves(situation.services, backwards=request.action in (Action.STOP, Action.DELETE))
+    for service in sorted(situation.services, key=lambda one: (waves[one.stage_position], one.id)):
+        if not request.covers(service):
+            continue
+        outcome = _plan_one(service, situation, request, waves[service.stage_position])
+        match outcome:
+            case Skipped():
+                skipped.append(outcome)
+            case Problem():
+                problems.append(outcome)
+            case _:
+                steps.extend(outcome)
+    return Plan(tuple(sorted(steps, key=lambda step: step.wave)), tuple(skipped), tuple(problems))
+
+
+def commit_for(wish: Wish, request: Request, head: str, deployed: str) -> str:
+    """Which commit a service gets: the one asked for, the deployed one (redeploy), or the branch's newest."""
+    if wish.commit:
+        return wish.commit
+    return deployed or head if request.redeploy or wish.keep_commit else head or deployed
+
+
+def _waves(services: list[Desired], backwards: bool) -> dict[int, int]:
+    """Stage position → wave."""
+    positions = sorted({service.stage_position for service in services}, reverse=backwards)
+    return {position: FIRST_STAGE_WAVE + number for number, position in enumerate(positions)}
+
+
+def _plan_one(
+    service: Desired, situation: Situation, request: Request, wave: int
+) -> list[PlannedStep] | Skipped | Problem:
+    deployed = situation.deployed.get(service.id)
+    match request.action:
+        case Action.DEPLOY:
+            return _deploy(service, deployed, situation, request, wave)
+        case Action.DELETE:
+            return _delete(service, deployed, wave)
+        case Action.STOP | Action.START | Action.RESTART:
+            return _act(request.action, service, deployed, wave)
+
+
+def _skip(service: Desired, why: str) -> Skipped:
+    return Skipped(service.id, service.name, service.stage, why)
+
+
+def _problem(service: Desired, why: str) -> Problem:
+    return Problem(service.id, service.name, service.stage, why)
+
+
+def _deploy(
+    service: Desired, deployed: Deployed | None, situation: Situation, request: Request, wave: int
+) -> list[PlannedStep] | Skipped | Problem:
+    wish = request.wishes.get(service.id, Wish())
+    kept = situation.kept.get(wish.release_id) if wish.release_id else None
+    if wish.release_id and kept is None:
+        return _problem(service, f"{service.name}: the release to go back to is not kept any more")
+    if service.nothing_yet and kept is None and service.id not in request.wishes:
+        return _skip(service, service.problem)
+    if kept is None and (service.spec is None or service.problem):
+        return _problem(service, service.problem or f"{service.name} can't be deployed")
+    spec = kept.spec if kept is not None else service.spec
+    assert spec is not None
+    if deployed is not None and deployed.running and not request.redeploy and _same(spec, service, deployed):
+        return _skip(service, "unchanged")
+    return _deploy_steps(service, spec, deployed, kept, wave)
+
+
+def _same(spec: ServiceSpec, service: Desired, deployed: Deployed) -> bool:
+    return deployed.spec == spec and deployed.variables == service.variables
+
+
+def _deploy_steps(
+    service: Desired, spec: ServiceSpec, deployed: Deployed | None, kept: Kept | None, wave: int
+) -> list[PlannedStep]:
+    artifact = kept.artifact if kept is not None else _artifact(spec, deployed)
+    build = PlannedStep(
+        key=f"build.{service.id}",
+        kind=TaskKind.BUILD,
+        wave=BUILD_WAVE,
+        stage=BUILD_STAGE,
+        service_id=service.id,
+        service_name=service.name,
+        spec=spec,
+        variables=service.variables,
+    )
+    builds = spec.git is not None and not artifact
+    deploy = PlannedStep(
+        key=f"deploy.{service.id}",
+        kind=TaskKind.DEPLOY,
+        wave=wave,
+        stage=service.stage,
+        service_id=service.id,
+        service_name=service.name,
+        depends_on=(build.key,) if builds else (),
+        spec=spec,
+        variables=service.variables,
+        artifact=artifact,
+        changes=tuple(changes(spec, service.variables, deployed)),
+    )
+    return [build, deploy] if builds else [deploy]
+
+
+def _artifact(spec: ServiceSpec, deployed: Deployed | None) -> str:
+    """What the last deployment built, when a new build would make the same."""
+    if deployed is None or deployed.spec is None:
+        return ""
+    same = all(getattr(spec, name) == getattr(deployed.spec, name) for name in BUILD_FIELDS)
+    return deployed.artifact if same else ""
+
+
+def _delete(service: Desired, deployed: Deployed | None, wave: int) -> list[PlannedStep] | Skipped:
+    if deployed is None:
+        return _skip(service, "was never deployed")
+    return [_step(TaskKind.DELETE, service, deployed, wave)]
+
+
+def _act(
+    action: Action, service: Desired, deployed: Deployed | None, wave: int
+) -> list[PlannedStep] | Skipped | Problem:
+    if deployed is None:
+        return _skip(service, "was never deployed")
+    if action is Action.STOP and deployed.spec is not None and not deployed.running:
+        return _skip(service, "is stopped already")
+    if action is Action.START and deployed.running:
+        return _skip(service, "runs already")
+    if action is not Action.STOP and deployed.spec is None:
+        return _skip(service, "no deployment of it succeeded yet")
+    if action is Action.RESTART and not deployed.running:
+        return _skip(service, "is stopped: start or deploy it instead")
+    return [_step(TaskKind(action.value.lower()), service, deployed, wave)]
+
+
+def _step(kind: TaskKind, service: Desired, deployed: Deployed, wave: int) -> PlannedStep:
+    return PlannedStep(
+        key=f"{kind}.{service.id}",
+        kind=kind,
+        wave=wave,
+        stage=service.stage,
+        service_id=service.id,
+        service_name=service.name,
+        spec=deployed.spec or service.spec or _bare(service),
+        variables=deployed.variables,
+        artifact=deployed.artifact,
+    )
+
+
+def _bare(service: Desired) -> ServiceSpec:
+    """Enough to stop or delete by: the id."""
+    return ServiceSpec(id=service.id, kind=ServiceKind(service.kind), name=service.name, label="")
+
+
+def changes(spec: ServiceSpec, variables: dict[str, str], deployed: Deployed | None) -> list[Change]:
+    """What a deployment of this spec would change, setting by setting and variable by variable."""
+    before = deployed.spec if deployed is not None else None
+    old_variables = deployed.variables if deployed is not None else {}
+    found = [] if before is None else list(_setting_changes(before, spec))
+    if before is None or before.git != spec.git:
+        found.insert(0, Change(what="commit", before=_commit(before), after=_commit(spec)))
+    found.extend(_variable_changes(old_variables, variables))
+    return found
+
+
+def _commit(spec: ServiceSpec | None) -> str | None:
+    return spec.git.commit if spec is not None and spec.git is not None else None
+
+
+def _setting_changes(before: ServiceSpec, after: ServiceSpec) -> list[Change]:
+    old, new = msgspec.to_builtins(before), msgspec.to_builtins(after)
+    names = sorted((set(old) | set(new)) - {"git"})
+    return [
+        Change(what=name, before=old.get(name), after=new.get(name)) for name in names if old.get(name) != new.get(name)
+    ]
+
+
+def _variable_changes(before: dict[str, str], after: dict[str, str]) -> list[Change]:
+    found = []
+    for name in sorted(set(before) | set(after)):
+        if before.get(name) != after.get(name):
+            how = "added" if name not in before else "removed" if name not in after else "changed"
+            found.append(Change(what="variable", name=name, after=how))
+    return found

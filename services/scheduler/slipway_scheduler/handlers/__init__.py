@@ -1,0 +1,1 @@
+"""What the scheduler does when something comes, or a time has come."""

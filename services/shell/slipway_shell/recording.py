@@ -1,0 +1,128 @@
+"""What a session printed, as asciicast v2: one line of JSON per piece, playable by asciinema.
+
+With a key, each piece is encrypted under a data key of the recording and bound to session and position, so that pieces
+can be neither read nor moved. What was typed is not recorded: it may hold passwords.
+"""
+
+import base64
+import codecs
+import os
+import time
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from slipway_security.envelope import MasterKey
+
+log = structlog.get_logger()
+
+FLUSH_BYTES = 64 * 1024
+SEALED = "slipway sealed recording 1"
+
+
+def place_of(organization_id: str, session_id: str, now: datetime, sealed: bool) -> str:
+    """Path of a recording below the directory of recordings."""
+    return f"{organization_id}/{now:%Y-%m-%d}/{session_id}.cast" + (".sealed" if sealed else "")
+
+
+class Recording:
+    """One open recording. A disk that is full ends it, not the session."""
+
+    def __init__(self, path: Path, session_id: str, key: MasterKey | None, most_bytes: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._file = os.fdopen(descriptor, "wb", buffering=0)
+        self._session_id = session_id
+        self._key = key
+        self._wrapped = b""
+        self._left = most_bytes
+        self._began = time.monotonic()
+        self._decoders = {False: _decoder(), True: _decoder()}
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
+        self._pieces = 0
+        if key is not None:
+            self._wrapped = key.new_data_key()
+            self._write(msgspec.json.encode([SEALED, session_id, self._wrapped]) + b"\n")
+
+    def begin(self, columns: int, rows: int, title: str, now: datetime) -> None:
+        """The header."""
+        header = {
+            "version": 2,
+            "width": columns,
+            "height": rows,
+            "timestamp": int(now.timestamp()),
+            "title": title,
+            "env": {"TERM": "xterm-256color"},
+        }
+        self._add(msgspec.json.encode(header))
+
+    def output(self, data: bytes, stderr: bool = False) -> None:
+        """Something was printed. Characters that are cut between two pieces are put together."""
+        if self._left <= 0 or self._file.closed:
+            return
+        self._left -= len(data)
+        text = self._decoders[stderr].decode(data)
+        if self._left <= 0:
+            text += "\r\n[slipway] The recording ends here: it has reached its limit.\r\n"
+        if text:
+            self._event("o", text)
+
+    def resized(self, columns: int, rows: int) -> None:
+        if not self._file.closed:
+            self._event("r", f"{columns}x{rows}")
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if not self._waiting or self._file.closed:
+            return
+        content, self._waiting, self._waiting_bytes = b"".join(self._waiting), [], 0
+        if self._key is not None:
+            bound_to = f"{self._session_id}/{self._pieces}"
+            content = base64.b64encode(self._key.encrypt(self._wrapped, content, bound_to)) + b"\n"
+        self._pieces += 1
+        self._write(content)
+
+    def close(self) -> None:
+        self.flush()
+        self._file.close()
+
+    def _event(self, kind: str, text: str) -> None:
+        self._add(msgspec.json.encode([round(time.monotonic() - self._began, 6), kind, text]))
+
+    def _add(self, line: bytes) -> None:
+        self._waiting.append(line + b"\n")
+        self._waiting_bytes += len(line) + 1
+        if self._waiting_bytes >= FLUSH_BYTES:
+            self.flush()
+
+    def _write(self, content: bytes) -> None:
+        try:
+            while content:
+                content = content[self._file.write(content) or 0 :]
+        except OSError as error:
+            self._left = 0
+            log.error("recording stopped", session=self._session_id, reason=error.strerror)
+
+
+def _decoder() -> codecs.IncrementalDecoder:
+    return codecs.getincrementaldecoder("utf-8")("replace")
+
+
+def opened(path: Path, key: MasterKey | None) -> bytes:
+    """The asciicast of a recording that has ended; DecryptionFailed without the key it was made with."""
+    content = path.read_bytes()
+    if not content.startswith(b'["' + SEALED.encode()):
+        return content
+    head, *pieces = content.splitlines()
+    _, session_id, wrapped = msgspec.json.decode(head, type=tuple[str, str, bytes])
+    if key is None:
+        from slipway_security import DecryptionFailed
+
+        raise DecryptionFailed("This recording is encrypted: its key is needed.")
+    decrypted = (
+        key.decrypt(wrapped, base64.b64decode(piece), f"{session_id}/{number}") for number, piece in enumerate(pieces)
+    )
+    return b"".join(decrypted)

@@ -1,0 +1,1 @@
+"""What the shell gateway keeps: one class per table."""
