@@ -49,6 +49,7 @@ from slipway_core.stores.steps import Steps
 from slipway_core.stores.users import Users
 from slipway_core.stores.variables import Variables
 from slipway_errors import NotFound
+from slipway_http.limits import Buckets
 from slipway_postgres import Connection, Outbox, Pool, reading, transaction
 from slipway_security.access import AccessCopy
 from slipway_security.envelope import MasterKey
@@ -202,6 +203,15 @@ class Work:
         )
 
 
+@dataclass(frozen=True)
+class Tries:
+    """How often secrets may be tried. Wider per person, so that a stranger doesn't lock somebody out easily."""
+
+    by_address: Buckets = field(default_factory=lambda: Buckets(per_second=0.5, burst=20))
+    """At passwords, and at tokens of invitations."""
+    by_email: Buckets = field(default_factory=lambda: Buckets(per_second=1.0, burst=60))
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -219,6 +229,7 @@ class Core:
     accounts: AccountsFile | None = None
     """The bus's accounts, where this platform issues them itself."""
     clock: Callable[[], datetime] = utc_now
+    tries: Tries = field(default_factory=Tries)
     background: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @property

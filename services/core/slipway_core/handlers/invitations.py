@@ -121,7 +121,7 @@ async def accept(app: Core, call: Call[None]) -> answers.InviteMember:
 
 async def sign_up(app: Core, call: Call[SignUp]) -> sessions.LoggedIn:
     """Make an account for the invited address, and become a member."""
-    sessions.limit(call.address)
+    app.tries.by_address.take(call.address)
     if len(call.body.password) < SHORTEST_PASSWORD:
         raise wrong(("$.password", f"needs at least {SHORTEST_PASSWORD} characters"))
     async with app.reading() as work:

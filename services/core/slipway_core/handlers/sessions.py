@@ -16,14 +16,10 @@ from slipway_core.problems import LoginRefused, wrong
 from slipway_core.stores.users import User
 from slipway_errors import Forbidden
 from slipway_http import Call
-from slipway_http.limits import Buckets
 from slipway_security import jwt
 from slipway_security.passwords import hash_password, verify_password
 
 COOKIE = "slipway_session"
-_by_address = Buckets(per_second=0.5, burst=20)
-_by_email = Buckets(per_second=1.0, burst=60)
-"""Passwords are not to be guessed. Wider per person, so that a stranger doesn't lock somebody out easily."""
 _checking = asyncio.Semaphore(2)
 """One check takes 32 MiB and 60 ms."""
 
@@ -54,8 +50,8 @@ class LoggedIn(Answer, frozen=True, kw_only=True):
 async def log_in(app: Core, call: Call[Login]) -> LoggedIn:
     """Give a token for e-mail and password."""
     email = call.body.email.strip()
-    limit(call.address)
-    _by_email.take(email.lower())
+    app.tries.by_address.take(call.address)
+    app.tries.by_email.take(email.lower())
     async with app.reading() as work:
         user = await work.users.by_email(email)
     async with _checking:
@@ -63,11 +59,6 @@ async def log_in(app: Core, call: Call[Login]) -> LoggedIn:
     if user is None or not right:
         raise LoginRefused
     return logged_in(app, call, user)
-
-
-def limit(address: str) -> None:
-    """Tries of one address, at passwords and tokens of invitations."""
-    _by_address.take(address)
 
 
 def logged_in(app: Core, call: Call[Any], user: User) -> LoggedIn:
@@ -124,7 +115,7 @@ SHORTEST_PASSWORD = 10
 
 async def change_password(app: Core, call: Call[NewPassword]) -> LoggedIn:
     """Set another password. All other logins of this person end."""
-    limit(call.address)
+    app.tries.by_address.take(call.address)
     if len(call.body.new) < SHORTEST_PASSWORD:
         raise wrong(("$.new", f"needs at least {SHORTEST_PASSWORD} characters"))
     async with app.reading() as work:
