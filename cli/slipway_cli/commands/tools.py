@@ -11,6 +11,8 @@ from slipway_cli.local.home import REPOSITORY
 from slipway_cli.output import say
 from slipway_cli.problems import CommandFailed
 
+WHOLE_SUITE = ["-n", "2", "--dist", "loadfile"]
+"""Tests wait more than they compute: two processes, a file's tests together because they share what they set up."""
 LINTED = ("slipway", "bootstrap", "libs", "services", "cli", "tests", "bench")
 
 
@@ -20,8 +22,9 @@ def run_tool(name: str, arguments: list[str]) -> int:
         raise CommandFailed(f"slipway {name} works in a checkout of the repository only.", "tool.no_checkout")
     if name == "lint":
         return _lint(arguments)
-    module = {"test": "pytest", "bench": "bench"}[name]
-    return _python(module, *arguments)
+    if name == "bench":
+        return _python("bench", *arguments)
+    return _python("pytest", *(arguments or WHOLE_SUITE))
 
 
 def _python(*arguments: str) -> int:
