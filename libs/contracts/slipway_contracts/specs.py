@@ -53,6 +53,47 @@ class Probe(Message, frozen=True, kw_only=True):
     failure_threshold: int = 3
 
 
+class DatabaseSpec(Message, frozen=True, kw_only=True):
+    """A database that the cluster runs itself. Which types, modes and versions it has: `capabilities.py`."""
+
+    type: str
+    """POSTGRESQL, REDIS …"""
+    version: str
+    mode: str = "CONTAINER"
+    accessibility: str = "PRIVATE"
+    storage_gib: int = 10
+
+
+class JobEvent(StrEnum):
+    """When a job runs."""
+
+    START = "START"
+    STOP = "STOP"
+    DELETE = "DELETE"
+    CRON = "CRON"
+
+
+class JobCommand(Message, frozen=True, kw_only=True):
+    """What is run. Both empty: what the repository itself says (`job:` or `web:` of its Procfile, or as detected)."""
+
+    entrypoint: str = ""
+    arguments: list[str] = []
+
+
+class JobSpec(Message, frozen=True, kw_only=True):
+    """A program that runs to its end."""
+
+    commands: dict[str, JobCommand] = {}
+    """JobEvent → what is run then. CRON stands alone."""
+    cron: str = ""
+    """When it runs, as a cron expression."""
+    timezone: str = "UTC"
+    max_restarts: int = 0
+    """How often it is started again after it failed."""
+    max_duration_seconds: int = 3600
+    """How long one attempt may take."""
+
+
 class ServiceSpec(Message, frozen=True, kw_only=True):
     """The desired state of one service, without its variables (they travel sealed beside it)."""
 
@@ -83,6 +124,8 @@ class ServiceSpec(Message, frozen=True, kw_only=True):
     """How long the old process may take to finish its requests after SIGTERM."""
     settings: dict[str, str | int | float | bool | None] = {}
     """Advanced settings that differ from their defaults."""
+    database: DatabaseSpec | None = None
+    job: JobSpec | None = None
 
 
 class TaskVariable(Message, frozen=True, kw_only=True):
@@ -92,9 +135,32 @@ class TaskVariable(Message, frozen=True, kw_only=True):
     mount_path: str | None = None
 
 
+class DatabaseLogin(Message, frozen=True, kw_only=True):
+    """With what a database is made: its one user, who may do everything in it."""
+
+    login: str
+    password: str
+    database: str
+
+
+class JobOutput(Message, frozen=True, kw_only=True):
+    """A value that a job leaves behind for others."""
+
+    value: str
+    sensitive: bool = False
+    description: str = ""
+
+
+class JobOutputs(Message, frozen=True, kw_only=True):
+    """All of them, by name: what travels sealed to core in a report."""
+
+    outputs: dict[str, JobOutput] = {}
+
+
 class TaskSecrets(Message, frozen=True, kw_only=True):
     """The sealed half of a task: only the cluster's engine can open it."""
 
     variables: list[TaskVariable] = []
     git_username: str = ""
     git_password: str = ""
+    database: DatabaseLogin | None = None

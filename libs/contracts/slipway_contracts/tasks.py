@@ -15,6 +15,10 @@ class TaskKind(StrEnum):
     START = "start"
     RESTART = "restart"
     DELETE = "delete"
+    RUN = "run"
+    """Run a deployed job, beside its deployments: its fences are of their own."""
+    CLEAN = "clean"
+    """Remove what failed runs of a job left."""
 
 
 class Task(Message, frozen=True, kw_only=True):
@@ -38,6 +42,10 @@ class Task(Message, frozen=True, kw_only=True):
     service: ServiceSpec
     artifact: str = ""
     """What the build step reported; input of deploy."""
+    event: str = ""
+    """Jobs: the command to run with it (JobEvent); empty: none."""
+    reply_key: bytes = b""
+    """Jobs: the X25519 key to seal outputs for."""
     sealed_secrets: bytes = b""
     """TaskSecrets, HPKE-sealed to the cluster's key, bound to cluster id and task id."""
     deadline_at: datetime
@@ -86,6 +94,8 @@ class Report(Message, frozen=True, kw_only=True):
     percent: int | None = None
     artifact: str = ""
     outputs: dict[str, str] = {}
+    sealed_outputs: bytes = b""
+    """JobOutputs, HPKE-sealed to the task's `reply_key`, bound to cluster id and task id."""
     metrics: list[StepMetric] = []
     at: datetime
 

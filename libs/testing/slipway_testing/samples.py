@@ -18,11 +18,13 @@ from slipway_contracts.base import Bucket, Topic
 from slipway_contracts.events import DeploymentView
 from slipway_contracts.places import Place
 from slipway_contracts.shell import ShellAck, ShellOpened
-from slipway_contracts.specs import TaskSecrets
+from slipway_contracts.specs import JobOutputs, TaskSecrets
 from slipway_testing.sources import ROOT
 
 DIRECTORY = ROOT / "tests" / "contracts" / "samples"
-INSIDE: tuple[type[msgspec.Struct], ...] = (DeploymentView, Place, ShellAck, ShellOpened, TaskSecrets)
+INSIDE: tuple[type[msgspec.Struct], ...] = (
+    DeploymentView, JobOutputs, Place, ShellAck, ShellOpened, TaskSecrets,
+)  # fmt: skip
 """What travels as an answer, or inside another message's field."""
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 
