@@ -1,4 +1,4 @@
-"""What a cluster can run, as its engine says in its hello. Words that core doesn't know are kept and mean nothing to it."""
+"""What a cluster can run, as its engine says in its hello. Words that core doesn't know mean nothing to it."""
 
 from collections.abc import Iterable
 

@@ -4,12 +4,13 @@ Invariant: nothing here decides *what* should run; it names where things lie and
 """
 
 from slipway_workloads.layout import Layout, ReleaseDirectory, ServiceDirectory
-from slipway_workloads.records import Bind, Launch, Release, ServiceMeta, Status
+from slipway_workloads.records import Bind, DatabaseRecord, Launch, Release, ServiceMeta, Status
 from slipway_workloads.sandbox import Isolation, Sandbox, best_isolation, sandbox_works
 from slipway_workloads.supervision import Supervisor, SupervisorConfig, shim_command, start_supervisor
 
 __all__ = [
     "Bind",
+    "DatabaseRecord",
     "Isolation",
     "Launch",
     "Layout",

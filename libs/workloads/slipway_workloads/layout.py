@@ -92,6 +92,21 @@ class ServiceDirectory:
         return self.layout.fences_dir / self.id
 
     @property
+    def run_fence(self) -> Path:
+        """The same for runs of a job, which go on while it is deployed."""
+        return self.layout.fences_dir / f"{self.id}.runs"
+
+    @property
+    def database(self) -> Path:
+        """Which database this is, and its port, for as long as it is there (`records.DatabaseRecord`)."""
+        return self.root / "database.json"
+
+    @property
+    def volume(self) -> Path:
+        """What outlives every release, and goes when the service is deleted."""
+        return self.layout.volumes_dir / self.id
+
+    @property
     def route(self) -> Path:
         return self.layout.routes_dir / f"{self.id}.json"
 
@@ -152,6 +167,11 @@ class Layout:
     def mirrors_dir(self) -> Path:
         """Bare copies of repositories, one per service, so that a push fetches only what is new."""
         return self.work_dir / "mirrors"
+
+    @property
+    def volumes_dir(self) -> Path:
+        """The data of databases, one directory per service."""
+        return self.work_dir / "volumes"
 
     @property
     def reports_dir(self) -> Path:

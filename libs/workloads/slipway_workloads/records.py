@@ -29,7 +29,20 @@ class ServiceMeta(Record, frozen=True, kw_only=True):
     """The release that gets the requests; empty before the first one."""
     desired: str = "running"
     """running, stopped."""
+    kind: str = ""
+    """ServiceKind; programs of a JOB end, which is as it should be."""
+    artifact: str = ""
+    """Jobs: what the next run starts; it is kept although no release has it."""
     changed_at: datetime | None = None
+
+
+class DatabaseRecord(Record, frozen=True, kw_only=True):
+    """database.json."""
+
+    type: str
+    """POSTGRESQL, REDIS."""
+    version: str
+    port: int
 
 
 class Release(Record, frozen=True, kw_only=True):
@@ -75,6 +88,13 @@ class Launch(Record, frozen=True, kw_only=True):
     hostname: str = "app"
     port: int = 0
     stop_grace_seconds: float = 10
+    stop_signal: str = "TERM"
+    signals_main_alone: bool = False
+    """The program's first process tells its others what to do."""
+    attempts: int = 0
+    """How often it is started until it ends well; 0: again and again, it is not meant to end."""
+    attempt_seconds: float = 0
+    """How long one attempt may take; 0: as long as it wants."""
     memory_bytes: int = 0
     """Ended with 'out of memory' above this; 0: no limit."""
     log_directory: str = ""
@@ -102,6 +122,8 @@ class Status(Record, frozen=True, kw_only=True):
     exit_code: int | None = None
     signal: str = ""
     out_of_memory: bool = False
+    over: bool = False
+    """It is not started again: it was stopped, or its attempts are used up or were successful."""
     reason: str = ""
     """In words, for people."""
     next_start_at: str = ""

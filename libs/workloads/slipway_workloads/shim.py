@@ -29,6 +29,8 @@ LONGEST_PAUSE_SECONDS = 60.0
 HEALTHY_SECONDS = 60.0
 MEMORY_CHECK_SECONDS = 2.0
 TICK_MILLISECONDS = 2000
+TOO_LONG = 124
+"""Exit code of what ended well, but only because its time was over (as of timeout(1))."""
 EXIT_MEANINGS = {126: "the command can't be executed", 127: "the command was not found"}
 
 
@@ -172,6 +174,12 @@ class Shim:
         self.memory_checked_at = 0.0
         self.grace: float = launch.get("stop_grace_seconds", 10.0)
         self.status: dict[str, Any] = {"state": "starting", "shim_pid": os.getpid(), "starts": 0, "restarts": 0}
+        self.stop_signal: int = signal.Signals[f"SIG{launch.get('stop_signal', 'TERM')}"]
+        self.main_alone: bool = launch.get("signals_main_alone", False)
+        self.attempts: int = launch.get("attempts", 0)
+        self.attempt_seconds: float = launch.get("attempt_seconds", 0.0)
+        self.began_at = 0.0
+        self.overdue_at = 0.0
         self.failures = 0
         self.stopping_at = 0.0
         self.out_of_memory = False
@@ -198,7 +206,7 @@ class Shim:
         """Ask the program to end; `watch` ends it when its grace is over."""
         if not self.stopping_at:
             self.stopping_at = time.monotonic()
-            self.hand_on(signal.SIGTERM)
+            self.hand_on(self.stop_signal)
 
     def run(self) -> None:
         """Keep the program running until told to stop."""
@@ -206,17 +214,20 @@ class Shim:
             began = time.monotonic()
             self.start()
             self.attend()
+            if self.attempts and (self.status["exit_code"] == 0 or self.status["starts"] >= self.attempts):
+                break
             if time.monotonic() - began >= HEALTHY_SECONDS:
                 self.failures = 1
             self.pause()
         self.log.tell_dropped()
-        self.tell(state="exited", next_start_at="")
+        self.tell(state="exited", next_start_at="", over=True)
 
     def start(self) -> None:
         """Start the program with two pipes for its output and one on which bubblewrap tells its pid."""
         self.facts = b""
         self.sandbox_pid = 0
         self.out_of_memory = False
+        self.began_at, self.overdue_at = time.monotonic(), 0.0
         self.status["starts"] += 1
         self.status["restarts"] = self.status["starts"] - 1
         pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
@@ -270,7 +281,11 @@ class Shim:
         if os.getppid() != self.parent:
             self.stop()
         now = time.monotonic()
-        if self.stopping_at and now > self.stopping_at + self.grace:
+        if self.attempt_seconds and not self.overdue_at and now > self.began_at + self.attempt_seconds:
+            self.overdue_at = now
+            self.hand_on(self.stop_signal)
+        told_at = self.stopping_at or self.overdue_at
+        if told_at and now > told_at + self.grace:
             self.kill()
         if self.memory_bytes and self.child and now > self.memory_checked_at + MEMORY_CHECK_SECONDS:
             self.memory_checked_at = now
@@ -298,7 +313,7 @@ class Shim:
         if self.sandbox_pid:
             self.tell(sandbox_pid=self.sandbox_pid, pid=self.sandbox_pid)
             if self.stopping_at:
-                self.hand_on(signal.SIGTERM)
+                self.hand_on(self.stop_signal)
 
     def close(self, descriptor: int) -> None:
         stream = self.readers.pop(descriptor)
@@ -326,7 +341,8 @@ class Shim:
                 name = signal.Signals(code - 128).name
             except ValueError:
                 name = f"signal {code - 128}"
-        killed = name == "SIGKILL" and not self.stopping_at
+        code = TOO_LONG if self.overdue_at and code == 0 else code
+        killed = name == "SIGKILL" and not self.stopping_at and not self.overdue_at
         self.failures += 1
         self.tell(
             state="exited",
@@ -345,10 +361,14 @@ class Shim:
     def in_words(self, code: int, name: str, killed: bool) -> str:
         if self.out_of_memory:
             return f"out of memory: it used more than its {self.memory_bytes // 1048576} MiB"
+        if self.overdue_at:
+            return f"it took longer than the {self.attempt_seconds:g} s that it may"
         if killed:
             return "it was killed (SIGKILL), probably because the machine ran out of memory"
         if name:
             return f"it was ended by {name}"
+        if code == 0 and self.attempts:
+            return "it completed"
         if code == 0:
             return "it exited normally (code 0), but a service should keep running"
         if code in EXIT_MEANINGS:
@@ -368,8 +388,9 @@ class Shim:
             self.watch()
 
     def hand_on(self, number: int) -> None:
-        """Tell every process of the program: bubblewrap itself passes no signal on."""
-        for pid in descendants(self.sandbox_pid) if self.sandbox_pid else [self.child, *descendants(self.child)]:
+        """Tell every process of the program, or its first one: bubblewrap itself passes no signal on."""
+        pids = descendants(self.sandbox_pid) if self.sandbox_pid else [self.child, *descendants(self.child)]
+        for pid in pids[:1] if self.main_alone else pids:
             send(pid, number)
 
     def kill(self) -> None:

@@ -54,8 +54,8 @@ PROGRAM = """\
 command={command}
 directory=/
 autostart={autostart}
-autorestart=true
-startsecs=1
+autorestart={autorestart}
+startsecs={start_seconds}
 startretries=1000000
 stopsignal=TERM
 killasgroup=true
@@ -148,10 +148,10 @@ class Supervisor:
                     raise
                 await asyncio.sleep(0.05)
 
-    async def start(self, name: str, command: list[str], stop_wait_seconds: float = 15) -> None:
-        """Add the program and start it; it is started again whenever it ends, until it is stopped."""
+    async def start(self, name: str, command: list[str], stop_wait_seconds: float = 15, *, once: bool = False) -> None:
+        """Add the program and start it; it is started again whenever it ends, until it is stopped. `once`: never."""
         async with self._changes:
-            self._write(name, command, stop_wait_seconds, autostart=True)
+            self._write(name, command, stop_wait_seconds, once=once)
             await self._call("reloadConfig")
             await self._may_fail("addProcessGroup", name, allowed=(ALREADY_ADDED,))
             await self._may_fail("startProcess", name, False, allowed=(ALREADY_STARTED,))
@@ -194,11 +194,13 @@ class Supervisor:
             raise
         return info
 
-    def _write(self, name: str, command: list[str], stop_wait_seconds: float, *, autostart: bool) -> None:
+    def _write(self, name: str, command: list[str], stop_wait_seconds: float, *, once: bool) -> None:
         text = PROGRAM.format(
             name=name,
             command=" ".join(_argument(argument) for argument in command),
-            autostart="true" if autostart else "false",
+            autostart="false" if once else "true",
+            autorestart="false" if once else "true",
+            start_seconds=0 if once else 1,
             stop_wait_seconds=max(1, round(stop_wait_seconds)),
         )
         write_bytes(self._file(name), text.encode())

@@ -46,7 +46,9 @@ class Machine:
         self.config = SupervisorConfig(self.layout, run_dir / "s.sock")
         self.supervisor = Supervisor(self.config)
 
-    async def run(self, script: str, name: str = "r1", max_processes: int = 0, **settings: object) -> ReleaseDirectory:
+    async def run(
+        self, script: str, name: str = "r1", max_processes: int = 0, *, once: bool = False, **settings: object
+    ) -> ReleaseDirectory:
         release = self.layout.service("service-1").release(name)
         release.source.mkdir(parents=True)
         (release.source / "app.py").write_text(script)
@@ -75,7 +77,7 @@ class Machine:
             **settings,
         }
         write(release.launch, Launch(**fields), mode=0o600)  # type: ignore[arg-type]
-        await self.supervisor.start(release.program, shim_command(release.launch))
+        await self.supervisor.start(release.program, shim_command(release.launch), once=once)
         return release
 
 
@@ -281,3 +283,46 @@ async def test_listening_ports_and_living_connections_are_seen_from_outside(mach
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     await until(lambda: processes.living_connections(port) == 1)
     writer.close()
+
+
+async def test_a_job_that_fails_is_started_as_often_as_it_may_and_one_that_succeeds_is_over(machine: Machine) -> None:
+    failing = await machine.run("print('no'); raise SystemExit(3)", once=True, attempts=2)
+    await until(lambda: status(failing).over)
+    assert (status(failing).state, status(failing).starts, status(failing).exit_code) == ("exited", 2, 3)
+    assert status(failing).reason == "it exited with code 3"
+    assert [line for line in texts(failing) if line == "no"] == ["no", "no"]
+    done = await machine.run("print('yes')", "r2", once=True, attempts=2)
+    await until(lambda: status(done).over)
+    assert (status(done).starts, status(done).exit_code, status(done).reason) == (1, 0, "it completed")
+    programs = await machine.supervisor.programs()
+    assert programs[done.program]["statename"] == "EXITED"
+
+
+async def test_a_job_that_takes_too_long_is_ended_and_has_failed_however_it_ends(machine: Machine) -> None:
+    script = (
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
+        "print('begun', flush=True)\n"
+        "time.sleep(60)"
+    )
+    release = await machine.run(script, once=True, attempts=1, attempt_seconds=1)
+    await until(lambda: status(release).over)
+    assert status(release).exit_code == 124
+    assert status(release).reason == "it took longer than the 1 s that it may"
+
+
+async def test_the_end_of_a_program_that_ends_its_own_processes_is_told_to_it_alone(machine: Machine) -> None:
+    script = (
+        "import os, signal, sys, time\n"
+        "child = os.fork()\n"
+        "def told(number, frame):\n"
+        "    print('child' if not child else 'main', signal.Signals(number).name, flush=True)\n"
+        "    sys.exit(0)\n"
+        "signal.signal(signal.SIGINT, told); signal.signal(signal.SIGTERM, told)\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(60)"
+    )
+    release = await machine.run(script, stop_signal="INT", signals_main_alone=True)
+    await until(lambda: texts(release).count("ready") == 2)
+    await machine.supervisor.stop(release.program)
+    assert [line for line in texts(release) if "SIG" in line] == ["main SIGINT"]
