@@ -130,50 +130,6 @@ def _cluster_account(cluster_id: str, credentials: ClusterCredentials) -> dict[s
     }
 
 
-SERVER_CONFIG = """\
-server_name: {name}
-listen: {listen}
-pid_file: {pid_file}
-max_payload: 8MB
-max_pending: 128MB
-max_control_line: 4KB
-write_deadline: "10s"
-ping_interval: "20s"
-lame_duck_duration: "10s"
-lame_duck_grace_period: "1s"
-jetstream {{
-  store_dir: {store_dir}
-  max_memory_store: 64MB
-  max_file_store: 256GB
-  sync_interval: {sync_interval}
-}}
-{monitor}
-include {accounts}
-"""
-
-
-def render_server(
-    directory: Path,
-    port: int,
-    *,
-    host: str = "127.0.0.1",
-    monitor_port: int = 0,
-    sync_interval: str = "1s",
-    accounts_file: str = "accounts.conf",
-    name: str = "slipway",
-) -> str:
-    """The whole nats.conf of one server. `accounts_file` is relative to it; monitoring is on loopback or off."""
-    return SERVER_CONFIG.format(
-        name=json.dumps(name),
-        listen=json.dumps(f"{host}:{port}"),
-        pid_file=json.dumps(str(directory / "nats.pid")),
-        store_dir=json.dumps(str(directory / "jetstream")),
-        sync_interval=json.dumps(sync_interval),
-        monitor=f'http: "127.0.0.1:{monitor_port}"' if monitor_port else "",
-        accounts=json.dumps(accounts_file),
-    )
-
-
 class AccountsFile:
     """The accounts file of one server. Several processes may change it: each change holds a lock."""
 

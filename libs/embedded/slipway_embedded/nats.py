@@ -19,7 +19,11 @@ listen: "127.0.0.1:{port}"
 pid_file: {pid_file}
 max_payload: 8MB
 max_pending: 128MB
+max_control_line: 4KB
 write_deadline: "10s"
+ping_interval: "20s"
+lame_duck_duration: "10s"
+lame_duck_grace_period: "1s"
 jetstream {{
   store_dir: {store}
   max_memory_store: 64MB

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 
 from slipway_bus import connect
@@ -25,6 +26,15 @@ async def test_messages_survive_a_kill_and_the_port_stays(tmp_path: Path) -> Non
         await bus.wait_connected(10)
         assert (await bus.api("STREAM.INFO.KEPT"))["state"]["messages"] == 1
     assert (tmp_path / "a bus" / "nats.conf").stat().st_mode & 0o077 == 0
+
+
+async def test_it_listens_on_loopback_alone(tmp_path: Path) -> None:
+    server = NatsServer(tmp_path / "bus")
+    AccountsFile(server.accounts_file).ensure()
+    async with server:
+        connections = psutil.Process(int(server.pid_file.read_text())).net_connections("inet")
+        listening = {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN}
+        assert listening == {"127.0.0.1"}
 
 
 async def test_nobody_gets_in_without_a_password(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pkgutil
 import pytest
 
 import slipway_contracts
-from slipway_bus.accounts import ClusterCredentials, new_cluster_credentials, new_passwords, render, render_server
+from slipway_bus.accounts import ClusterCredentials, new_cluster_credentials, new_passwords, render
 from slipway_bus.declaring import BUCKETS
 from slipway_bus.duties import SERVICES, all_topics, service_permissions
 from slipway_contracts.base import Bucket, Stream
@@ -74,14 +74,3 @@ def test_the_accounts_are_rendered_for_every_user() -> None:
     text = render(passwords, {"one": new_cluster_credentials("one")})
     assert all(password in text for password in passwords.values())
     assert text.count("CLUSTER-one") >= 10
-
-
-def test_the_server_listens_on_loopback_and_includes_the_accounts(tmp_path: object) -> None:
-    from pathlib import Path
-
-    text = render_server(Path("/data dir"), 4222)
-    assert 'listen: "127.0.0.1:4222"' in text
-    assert 'include "accounts.conf"' in text
-    assert '"/data dir/nats.pid"' in text
-    assert "http:" not in text
-    assert "websocket" not in text
