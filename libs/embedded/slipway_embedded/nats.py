@@ -22,8 +22,6 @@ max_pending: 128MB
 max_control_line: 4KB
 write_deadline: "10s"
 ping_interval: "20s"
-lame_duck_duration: "10s"
-lame_duck_grace_period: "1s"
 jetstream {{
   store_dir: {store}
   max_memory_store: 64MB
