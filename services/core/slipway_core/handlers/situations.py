@@ -1,6 +1,7 @@
 """What the planner needs to know of an environment, read in one transaction."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from slipway_core import specifications
 from slipway_core.app import Core, Work
@@ -16,32 +17,67 @@ LOCAL_KINDS = frozenset({"APPLICATION"})
 """Kinds that every engine can run."""
 
 
+@dataclass(frozen=True)
+class _Around:
+    """What is known of several environments, by environment or service."""
+
+    services: dict[str, list[Service]]
+    stages: dict[str, Stage]
+    releases: dict[str, Release]
+    states: dict[str, ServiceState]
+    heads: dict[tuple[str, str], str]
+    kept: dict[str, Kept]
+    written: dict[str, list[VariableRow]]
+    """Project, environment or service → what is written just there."""
+    domains: dict[str, list[str]]
+
+
 async def situation(app: Core, work: Work, ground: Ground, request: Request) -> Situation:
     """How the environment should be, and what its cluster holds, with the commits that the request means."""
-    services = await work.services.of_environment(ground.environment_id)
-    stages = {stage.id: stage for stage in await work.stages.all(ground.environment_id)}
-    releases = await work.releases.in_place(ground.environment_id)
-    states = await work.releases.states(ground.environment_id)
-    heads = await _heads(work, ground, services)
+    return (await situations(app, work, [ground], request))[ground.environment_id]
+
+
+async def situations(app: Core, work: Work, grounds: Sequence[Ground], request: Request) -> dict[str, Situation]:
+    """The same for several environments of one organization, in as many statements as for one."""
+    around = await _around(work, grounds, request)
+    return {ground.environment_id: _situation(app, ground, request, around) for ground in grounds}
+
+
+async def _around(work: Work, grounds: Sequence[Ground], request: Request) -> _Around:
+    ids = [ground.environment_id for ground in grounds]
+    services: dict[str, list[Service]] = {id: [] for id in ids}
+    for one in await work.services.of_environments(ids):
+        services[one.environment_id].append(one)
     wanted = [wish.release_id for wish in request.wishes.values() if wish.release_id]
     kept = await work.releases.many(wanted) if wanted else {}
-    written = await _variables(work, ground)
-    domains = await work.custom_domains.of_environment(ground.environment_id)
-    desired = [
-        _desired(app, ground, one, stages[one.stage_id], request, heads, releases.get(one.id), written, domains)
-        for one in services
-    ]
-    deployed = {one.id: found for one in services if (found := _deployed(one, releases, states))}
-    return Situation(
-        services=desired,
-        deployed=deployed,
+    written: dict[str, list[VariableRow]] = {}
+    for row in await work.variables.versions({ground.project_id for ground in grounds}, ids):
+        written.setdefault(row.service_id or row.environment_id or row.project_id or "", []).append(row)
+    return _Around(
+        services=services,
+        stages={stage.id: stage for stage in await work.stages.all(*ids)},
+        releases=await work.releases.in_place(*ids),
+        states=await work.releases.states(*ids),
+        heads=await _heads(work, grounds, [one for listed in services.values() for one in listed]),
         kept={release.id: Kept(release.spec, release.artifact) for release in kept.values()},
+        written=written,
+        domains=await work.custom_domains.of_environments(ids),
     )
 
 
-async def _heads(work: Work, ground: Ground, services: list[Service]) -> dict[tuple[str, str], str]:
+def _situation(app: Core, ground: Ground, request: Request, around: _Around) -> Situation:
+    services = around.services[ground.environment_id]
+    found = {one.id: _deployed(one, around.releases, around.states) for one in services}
+    return Situation(
+        services=[_desired(app, ground, one, request, around) for one in services],
+        deployed={id: deployed for id, deployed in found.items() if deployed is not None},
+        kept=around.kept,
+    )
+
+
+async def _heads(work: Work, grounds: Sequence[Ground], services: list[Service]) -> dict[tuple[str, str], str]:
     keys = {repository_key(git["url"]) for one in services if (git := specifications.git_of(one.config))}
-    return await work.git_events.heads(ground.organization_id, sorted(keys)) if keys else {}
+    return await work.git_events.heads(grounds[0].organization_id, sorted(keys)) if keys else {}
 
 
 def _deployed(service: Service, releases: dict[str, Release], states: dict[str, ServiceState]) -> Deployed | None:
@@ -54,35 +90,20 @@ def _deployed(service: Service, releases: dict[str, Release], states: dict[str, 
     return Deployed(spec=release.spec, variables=release.variables, artifact=release.artifact, running=running)
 
 
-async def _variables(work: Work, ground: Ground) -> list[VariableRow]:
-    """All that is written in the environment, its services and its project."""
-    around = await work.variables.visible(ground.project_id, None, None)
-    return around + await work.variables.of_environment(ground.environment_id)
-
-
-def _desired(
-    app: Core,
-    ground: Ground,
-    service: Service,
-    stage: Stage,
-    request: Request,
-    heads: dict[tuple[str, str], str],
-    release: Release | None,
-    written: list[VariableRow],
-    domains: dict[str, list[str]],
-) -> Desired:
+def _desired(app: Core, ground: Ground, service: Service, request: Request, around: _Around) -> Desired:
     wish = request.wishes.get(service.id, Wish())
-    commit, problem = _commit(service, request, wish, heads, release)
-    further = domains.get(service.id, [])
-    spec = specifications.specification(service, commit, app.settings.workload_domain, further)
+    commit, problem = _commit(service, request, wish, around.heads, around.releases.get(service.id))
+    further = around.domains.get(service.id, [])
+    stage = around.stages[service.stage_id]
+    places = (ground.project_id, ground.environment_id, service.id)
     return Desired(
         id=service.id,
         name=service.name,
         kind=service.kind,
         stage=stage.name,
         stage_position=stage.position,
-        spec=spec,
-        variables=digests(row for row in written if row.service_id in (None, service.id)),
+        spec=specifications.specification(service, commit, app.settings.workload_domain, further),
+        variables=digests(row for place in places for row in around.written.get(place, [])),
         skipped=service.is_skipped,
         problem=problem or kind_problem(service, ground),
         nothing_yet=bool(problem),

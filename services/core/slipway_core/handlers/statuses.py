@@ -1,23 +1,22 @@
 """What the last deployments did, per service and environment: not to be mixed up with what is alive now."""
 
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from msgspec import UNSET, UnsetType
 
+from slipway_contracts.access import Permission
 from slipway_contracts.tasks import StepMetric
 from slipway_core import machine
 from slipway_core.api import answers
 from slipway_core.api.forms import Answer
-from slipway_core.app import Core, Work, found
-from slipway_core.handlers.situations import situation
+from slipway_core.app import Core, found
+from slipway_core.handlers.environments import place_of
+from slipway_core.handlers.pictures import Picture, picture, pictures
 from slipway_core.machine import Action, Phase, State, StepState
-from slipway_core.planner import PRE_CHECK, Request, Situation
+from slipway_core.planner import PRE_CHECK
 from slipway_core.progress import Run, Step
-from slipway_core.stores.deployments import Ground
-from slipway_core.stores.releases import ServiceState
 from slipway_core.stores.services import Service
 from slipway_core.stores.stages import Stage
 from slipway_http import Call
@@ -59,37 +58,6 @@ class EnvironmentAsked(Answer, frozen=True, kw_only=True):
     last_deployment_id: str | UnsetType | None = UNSET
     triggered_by: str | UnsetType | None = UNSET
     deployment_status: str
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An environment with all that its statuses are made of."""
-
-    ground: Ground
-    services: list[Service]
-    stages: list[Stage]
-    states: dict[str, ServiceState]
-    situation: Situation
-    open: list[Run]
-    last: Run | None
-    """The newest deployment that has begun, with its steps."""
-
-
-async def picture(app: Core, work: Work, environment_id: str) -> Picture:
-    ground = found(await work.deployments.ground(environment_id), "environment")
-    open_runs = await work.deployments.open(environment_id)
-    last = await work.deployments.last_started(environment_id)
-    if last is not None:
-        last.steps = (await work.steps.of([last.id])).get(last.id, [])
-    return Picture(
-        ground=ground,
-        services=await work.services.of_environment(environment_id),
-        stages=await work.stages.all(environment_id),
-        states=await work.releases.states(environment_id),
-        situation=await situation(app, work, ground, Request(action=Action.DEPLOY, everything=True)),
-        open=open_runs,
-        last=last,
-    )
 
 
 def drift(one: Picture, service_id: str) -> str:
@@ -365,5 +333,6 @@ async def of_project(app: Core, call: Call[Any]) -> answers.EnvironmentStatusLis
     """The statuses of all environments of a project."""
     async with app.reading() as work:
         environments = await work.environments.all(project_id=call.place.project_id)
-        pictures = [await picture(app, work, environment.id) for environment in environments]
-    return answers.EnvironmentStatusList(results=[environment_status(one) for one in pictures])
+        seen = [one.id for one in environments if call.caller.may(Permission.READ, place_of(one))]
+        known = await pictures(app, work, seen)
+    return answers.EnvironmentStatusList(results=[environment_status(known[id]) for id in seen])

@@ -35,19 +35,19 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
 
 
 KEPT_IN_MEMORY = {"steps", "max_builds", "max_deploys", "engine_known", "changed", "orders"}
-GROUND = """
+GROUNDS = """
     SELECT e.id AS environment_id, e.name AS environment_name, e.mode, e.project_id, p.name AS project_name,
         p.organization_id, e.cluster_id, c.name AS cluster_name, c.config AS cluster_config, c.public_key,
         c.capabilities, c.engine_seen_at
     FROM environments e JOIN projects p ON p.id = e.project_id JOIN clusters c ON c.id = e.cluster_id
-    WHERE e.id = $1
+    WHERE e.id = ANY($1::uuid[])
 """
 # Two lockers of several environments take them in the same order.
 LOCK = "SELECT id FROM environments WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 TRY_LOCK = "SELECT id FROM environments WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED"
 GET = "SELECT * FROM deployments WHERE id = $1"
 MANY = "SELECT * FROM deployments WHERE id = ANY($1::uuid[])"
-OPEN = "SELECT * FROM deployments WHERE environment_id = $1 AND ended_at IS NULL ORDER BY number"
+OPEN = "SELECT * FROM deployments WHERE environment_id = ANY($1::uuid[]) AND ended_at IS NULL ORDER BY number"
 OPEN_OF_SERVICE = """
     SELECT * FROM deployments
     WHERE environment_id = (SELECT environment_id FROM services WHERE id = $1::uuid) AND ended_at IS NULL
@@ -56,7 +56,9 @@ OPEN_OF_SERVICE = """
 """
 LAST = "SELECT * FROM deployments WHERE environment_id = $1 ORDER BY number DESC LIMIT 1"
 LAST_STARTED = """
-    SELECT * FROM deployments WHERE environment_id = $1 AND started_at IS NOT NULL ORDER BY number DESC LIMIT 1
+    SELECT d.* FROM unnest($1::uuid[]) AS e(id), LATERAL (
+        SELECT * FROM deployments WHERE environment_id = e.id AND started_at IS NOT NULL ORDER BY number DESC LIMIT 1
+    ) d
 """
 LAST_OF_MANY = """
     SELECT DISTINCT ON (environment_id) * FROM deployments
@@ -130,7 +132,12 @@ class Deployments:
         return await self._connection.fetchrow(TRY_LOCK, environment_id) is not None
 
     async def ground(self, environment_id: str) -> Ground | None:
-        return rows.one(await self._connection.fetchrow(GROUND, environment_id), Ground)
+        return (await self.grounds([environment_id])).get(environment_id)
+
+    async def grounds(self, environment_ids: Iterable[str]) -> dict[str, Ground]:
+        """environment id → its ground, for those that exist."""
+        found = rows.many(await self._connection.fetch(GROUNDS, list(environment_ids)), Ground)
+        return {ground.environment_id: ground for ground in found}
 
     async def get(self, id: str) -> Run | None:
         row = await self._connection.fetchrow(GET, id)
@@ -139,9 +146,9 @@ class Deployments:
     async def many(self, ids: Iterable[str]) -> list[Run]:
         return [_run(row) for row in await self._connection.fetch(MANY, list(ids))]
 
-    async def open(self, environment_id: str) -> list[Run]:
-        """What runs, then what waits, in order."""
-        return [_run(row) for row in await self._connection.fetch(OPEN, environment_id)]
+    async def open(self, *environment_ids: str) -> list[Run]:
+        """What runs, then what waits, in the order of each environment."""
+        return [_run(row) for row in await self._connection.fetch(OPEN, environment_ids)]
 
     async def waiting_of_service(self, service_id: str) -> list[Run]:
         return [_run(row) for row in await self._connection.fetch(OPEN_OF_SERVICE, service_id)]
@@ -150,10 +157,10 @@ class Deployments:
         row = await self._connection.fetchrow(LAST, environment_id)
         return None if row is None else _run(row)
 
-    async def last_started(self, environment_id: str) -> Run | None:
-        """The newest that has begun."""
-        row = await self._connection.fetchrow(LAST_STARTED, environment_id)
-        return None if row is None else _run(row)
+    async def last_started(self, *environment_ids: str) -> dict[str, Run]:
+        """environment id → its newest deployment that has begun."""
+        found = [_run(row) for row in await self._connection.fetch(LAST_STARTED, environment_ids)]
+        return {run.environment_id: run for run in found}
 
     async def last_of_many(self, environment_ids: Iterable[str]) -> dict[str, Run]:
         """environment id → its newest deployment."""

@@ -1,5 +1,6 @@
 """Custom domains and deployment restrictions of services."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -33,8 +34,9 @@ class Restriction(msgspec.Struct, frozen=True, kw_only=True):
 ADD = "INSERT INTO custom_domains (id, service_id, domain) VALUES ($1, $2, $3) RETURNING *"
 GET = "SELECT * FROM custom_domains WHERE id = $1 AND service_id = $2"
 LIST = "SELECT * FROM custom_domains WHERE service_id = $1 ORDER BY id"
-OF_ENVIRONMENT = """
-    SELECT d.* FROM custom_domains d JOIN services s ON s.id = d.service_id WHERE s.environment_id = $1 ORDER BY d.id
+OF_ENVIRONMENTS = """
+    SELECT d.* FROM custom_domains d JOIN services s ON s.id = d.service_id
+    WHERE s.environment_id = ANY($1::uuid[]) ORDER BY d.id
 """
 RENAME = "UPDATE custom_domains SET domain = $2, updated_at = now() WHERE id = $1 RETURNING *"
 DELETE = "DELETE FROM custom_domains WHERE id = $1"
@@ -63,10 +65,10 @@ class CustomDomains:
     async def all(self, service_id: str) -> list[CustomDomain]:
         return rows.many(await self._connection.fetch(LIST, service_id), CustomDomain)
 
-    async def of_environment(self, environment_id: str) -> dict[str, list[str]]:
+    async def of_environments(self, environment_ids: Iterable[str]) -> dict[str, list[str]]:
         """Domains by service."""
         found: dict[str, list[str]] = {}
-        for one in rows.many(await self._connection.fetch(OF_ENVIRONMENT, environment_id), CustomDomain):
+        for one in rows.many(await self._connection.fetch(OF_ENVIRONMENTS, list(environment_ids)), CustomDomain):
             found.setdefault(one.service_id, []).append(one.domain)
         return found
 

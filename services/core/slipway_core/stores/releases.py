@@ -50,7 +50,7 @@ PRUNE = """
     )
 """
 IN_PLACE = """
-    SELECT r.* FROM service_states s JOIN releases r ON r.id = s.release_id WHERE s.environment_id = $1
+    SELECT r.* FROM service_states s JOIN releases r ON r.id = s.release_id WHERE s.environment_id = ANY($1::uuid[])
 """
 MANY = "SELECT * FROM releases WHERE id = ANY($1::uuid[])"
 OF_SERVICE = "SELECT * FROM releases WHERE service_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2"
@@ -58,7 +58,7 @@ AT = """
     SELECT DISTINCT ON (r.service_id) r.* FROM releases r JOIN services s ON s.id = r.service_id
     WHERE s.environment_id = $1 AND r.created_at <= $2 ORDER BY r.service_id, r.created_at DESC, r.id DESC
 """
-STATES = "SELECT * FROM service_states WHERE environment_id = $1"
+STATES = "SELECT * FROM service_states WHERE environment_id = ANY($1::uuid[])"
 STATE = """
     INSERT INTO service_states (service_id, environment_id, state, deployment_id, changed_at)
     SELECT id, environment_id, $2, $3, $4 FROM services WHERE id = $1
@@ -105,9 +105,9 @@ class Releases:
     async def running(self, service_id: str, running: bool) -> None:
         await self._connection.execute(RUNNING, service_id, running)
 
-    async def in_place(self, environment_id: str) -> dict[str, Release]:
+    async def in_place(self, *environment_ids: str) -> dict[str, Release]:
         """service id → what its cluster holds."""
-        found = [_release(row) for row in await self._connection.fetch(IN_PLACE, environment_id)]
+        found = [_release(row) for row in await self._connection.fetch(IN_PLACE, environment_ids)]
         return {release.service_id: release for release in found}
 
     async def many(self, ids: Iterable[str]) -> dict[str, Release]:
@@ -123,8 +123,8 @@ class Releases:
         found = [_release(row) for row in await self._connection.fetch(AT, environment_id, time)]
         return {release.service_id: release for release in found}
 
-    async def states(self, environment_id: str) -> dict[str, ServiceState]:
-        found = rows.many(await self._connection.fetch(STATES, environment_id), ServiceState)
+    async def states(self, *environment_ids: str) -> dict[str, ServiceState]:
+        found = rows.many(await self._connection.fetch(STATES, environment_ids), ServiceState)
         return {state.service_id: state for state in found}
 
     async def state(self, service_id: str, state: State, deployment_id: str, now: datetime) -> None:

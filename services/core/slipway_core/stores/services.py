@@ -1,5 +1,6 @@
 """Services of every kind: one row each. What a kind has of its own lies in `config`, as the public API names it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -56,6 +57,7 @@ ADD = """
 GET = "SELECT * FROM services WHERE id = $1"
 LOCK = "SELECT * FROM services WHERE id = $1 FOR UPDATE"
 LIST = "SELECT * FROM services WHERE environment_id = $1 AND ($2::text IS NULL OR kind = $2) ORDER BY id"
+OF_ENVIRONMENTS = "SELECT * FROM services WHERE environment_id = ANY($1::uuid[]) ORDER BY id"
 UPDATE = """
     UPDATE services SET name = $2, config = $3, auto_deploy = $4, version = version + 1, updated_at = now()
     WHERE id = $1 RETURNING *
@@ -108,6 +110,10 @@ class Services:
     async def of_environment(self, environment_id: str, kind: str | None = None) -> list[Service]:
         """The services of an environment, oldest first."""
         return rows.many(await self._connection.fetch(LIST, environment_id, kind), Service)
+
+    async def of_environments(self, environment_ids: Iterable[str]) -> list[Service]:
+        """The services of several environments, oldest first."""
+        return rows.many(await self._connection.fetch(OF_ENVIRONMENTS, list(environment_ids)), Service)
 
     async def update(self, id: str, name: str, config: dict[str, Any], auto_deploy: bool) -> Service:
         with constraint_faults({"services_name": lambda: NameTaken("name", name, "a service")}):

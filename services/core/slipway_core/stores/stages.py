@@ -44,7 +44,7 @@ ADD = """
 """
 GET = "SELECT * FROM deployment_stages WHERE id = $1"
 LOCK = "SELECT * FROM deployment_stages WHERE id = $1 FOR UPDATE"
-LIST = "SELECT * FROM deployment_stages WHERE environment_id = $1 ORDER BY position"
+LIST = "SELECT * FROM deployment_stages WHERE environment_id = ANY($1::uuid[]) ORDER BY position"
 DEFAULT_FOR = """
     SELECT id FROM deployment_stages WHERE environment_id = $1 ORDER BY (name = $2) DESC, position DESC LIMIT 1
 """
@@ -82,8 +82,9 @@ class Stages:
     async def get(self, id: str, lock: bool = False) -> Stage | None:
         return rows.one(await self._connection.fetchrow(LOCK if lock else GET, id), Stage)
 
-    async def all(self, environment_id: str) -> list[Stage]:
-        return rows.many(await self._connection.fetch(LIST, environment_id), Stage)
+    async def all(self, *environment_ids: str) -> list[Stage]:
+        """The stages of environments, in order."""
+        return rows.many(await self._connection.fetch(LIST, environment_ids), Stage)
 
     async def default_for(self, environment_id: str, kind: str) -> str:
         """Where a new service of this kind goes: its kind's default stage, or the last one where that was renamed."""

@@ -1,5 +1,6 @@
 """Variables of projects, environments and services. A secret has ciphertext, bound to its row, instead of a value."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -72,6 +73,16 @@ BELOW = """
         AND ($3::uuid IS NULL OR s.id = $3)
         AND (v.is_secret OR v.target_key = $4 OR strpos(v.value, '{{') > 0)
 """
+VERSIONS = """
+    SELECT v.id, v.project_id, v.environment_id, v.service_id, v.key, v.type, v.version, v.created_at, v.updated_at
+    FROM variables v WHERE v.project_id = ANY($1::uuid[])
+    UNION ALL
+    SELECT v.id, v.project_id, v.environment_id, v.service_id, v.key, v.type, v.version, v.created_at, v.updated_at
+    FROM variables v WHERE v.environment_id = ANY($2::uuid[])
+    UNION ALL
+    SELECT v.id, v.project_id, v.environment_id, v.service_id, v.key, v.type, v.version, v.created_at, v.updated_at
+    FROM variables v JOIN services s ON s.id = v.service_id WHERE s.environment_id = ANY($2::uuid[])
+"""
 OF_ENVIRONMENT = """
     SELECT v.* FROM variables v LEFT JOIN services s ON s.id = v.service_id
     WHERE v.environment_id = $1 OR s.environment_id = $1 ORDER BY v.id
@@ -110,6 +121,11 @@ class Variables:
     async def visible(self, project_id: str, environment_id: str | None, service_id: str | None) -> list[VariableRow]:
         """What is written in a scope and in those around it (pass None for narrower ones)."""
         return rows.many(await self._connection.fetch(VISIBLE, project_id, environment_id, service_id), VariableRow)
+
+    async def versions(self, project_ids: Iterable[str], environment_ids: Iterable[str]) -> list[VariableRow]:
+        """What is written in projects, in environments and in their services, without values."""
+        found = await self._connection.fetch(VERSIONS, list(project_ids), list(environment_ids))
+        return rows.many(found, VariableRow)
 
     async def of_environment(self, environment_id: str) -> list[VariableRow]:
         """What is written in an environment and in its services, for a clone."""
