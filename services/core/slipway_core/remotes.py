@@ -4,17 +4,12 @@ The URL comes from users: only http and https, no redirects, and no address insi
 """
 
 import asyncio
-import ipaddress
-import socket
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
-from slipway_core.git_sources import is_internal
+from slipway_core.outgoing import FAILURES, Outgoing, read_at_most, why
 from slipway_errors import Unavailable
 
 TIMEOUT_SECONDS = 5.0
@@ -26,25 +21,6 @@ class RemoteUnknown(Unavailable):
     """The Git remote could not be asked."""
 
     code = "git.remote_unknown"
-
-
-class PublicOnly(AbstractResolver):
-    """Resolves names, and refuses those that lead inside: what was checked is what is connected to."""
-
-    def __init__(self) -> None:
-        self._inner = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        inside = [one["host"] for one in found if not ipaddress.ip_address(one["host"]).is_global]
-        if inside:
-            raise OSError(f"{host} leads to {inside[0]}, which is an address inside")
-        return found
-
-    async def close(self) -> None:
-        await self._inner.close()
 
 
 @dataclass(frozen=True)
@@ -59,23 +35,15 @@ class Remotes:
         headers = {"Git-Protocol": "version=2", "User-Agent": "git/slipway"}
         if password:
             headers["Authorization"] = aiohttp.encode_basic_auth(user, password)
-        if host not in self.inside and is_internal(host):
+        outgoing = Outgoing(self.inside)
+        if not outgoing.may_ask(host):
             raise RemoteUnknown(f"{host} is a host inside: it is not asked.", host=host)
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS), self._session(host) as session:
+            async with asyncio.timeout(TIMEOUT_SECONDS), outgoing.session(host, TIMEOUT_SECONDS) as session:
                 return await _ask(session, url.rstrip("/"), ref, headers)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            reason = str(error) or type(error).__name__
+        except FAILURES as error:
+            reason = why(error, TIMEOUT_SECONDS)
             raise RemoteUnknown(f"{host} can't be asked for {ref}: {reason}.", host=host) from error
-
-    def _session(self, host: str) -> aiohttp.ClientSession:
-        # Literal addresses pass no resolver: those are refused before.
-        resolver: Any = None if host in self.inside else PublicOnly()
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=resolver, force_close=True),
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
-            auto_decompress=True,
-        )
 
 
 async def _ask(session: aiohttp.ClientSession, url: str, ref: str, headers: dict[str, str]) -> str | None:
@@ -95,12 +63,7 @@ async def _ask(session: aiohttp.ClientSession, url: str, ref: str, headers: dict
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
     if answer.status != 200:
         raise ValueError(f"it answers {answer.status}")
-    data = bytearray()
-    async for chunk in answer.content.iter_chunked(65_536):
-        data += chunk
-        if len(data) > MAX_ANSWER_BYTES:
-            raise ValueError("it answers with too much")
-    return bytes(data)
+    return await read_at_most(answer, MAX_ANSWER_BYTES)
 
 
 def packet(text: str) -> bytes:

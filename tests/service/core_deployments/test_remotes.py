@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from aiohttp import encode_basic_auth, web
 
-from slipway_core.remotes import PublicOnly, Remotes, RemoteUnknown
+from slipway_core.outgoing import PublicOnly
+from slipway_core.remotes import Remotes, RemoteUnknown
 
 HERE = Remotes(frozenset({"127.0.0.1"}))
 
