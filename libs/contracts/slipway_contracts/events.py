@@ -48,7 +48,14 @@ class StepView(Message, frozen=True, kw_only=True):
     code: str = ""
     details: str = ""
     percent: int | None = None
+    """What its engine says, or by time; None when nobody knows."""
+    estimated_seconds: float | None = None
+    """How long its last runs took (median); None: it never ran before."""
+    remaining_seconds: float | None = None
+    """What is likely left; 0 while it takes longer than usual."""
     depends_on: list[str] = []
+    ready_at: datetime | None = None
+    """When it was sent to the cluster."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -73,6 +80,11 @@ class DeploymentView(Message, frozen=True, kw_only=True):
     commits: dict[str, str] = {}
     """service id → commit."""
     steps: list[StepView] = []
+    percent: int | None = None
+    remaining_seconds: float | None = None
+    """What is likely left; None when steps of it never ran before, or it doesn't run."""
+    notes: list[str] = []
+    """What else was done for it, e.g. that auto-deploy was switched off."""
     created_at: datetime
     started_at: datetime | None = None
     ended_at: datetime | None = None

@@ -30,6 +30,7 @@ from slipway_core.stores.copies import Copies
 from slipway_core.stores.deployment_rules import DeploymentRules
 from slipway_core.stores.deployments import Deployments
 from slipway_core.stores.domains import CustomDomains, Restrictions
+from slipway_core.stores.durations import Durations
 from slipway_core.stores.environments import Environments
 from slipway_core.stores.git_events import GitEvents
 from slipway_core.stores.git_links import GitLinks
@@ -100,6 +101,7 @@ class Work:
         self.custom_domains = CustomDomains(connection)
         self.deployment_rules = DeploymentRules(connection)
         self.deployments = Deployments(connection)
+        self.durations = Durations(connection)
         self.environments = Environments(connection)
         self.git_events = GitEvents(connection)
         self.git_links = GitLinks(connection)

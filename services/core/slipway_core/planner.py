@@ -21,6 +21,19 @@ PRE_CHECK_WAVE = 0
 BUILD_WAVE = 1
 FIRST_STAGE_WAVE = 2
 
+AREAS = {
+    "image": "image",
+    "cpu_milli": "resources",
+    "memory_mib": "resources",
+    "min_instances": "replicas",
+    "max_instances": "replicas",
+    "ports": "network",
+    "hostnames": "network",
+    "label": "network",
+    "readiness": "health",
+    "liveness": "health",
+}
+"""What a setting is about, where it isn't just a setting."""
 BUILD_FIELDS = ("kind", "git", "build_mode", "dockerfile_path")
 """What decides what a build makes; a change of anything else only deploys again."""
 
@@ -34,6 +47,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """Without a commit: the deployed one rather than the newest."""
     release_id: str = ""
     """Roll back to this kept release."""
+    old_secrets: list[str] = []
+    """Keys of secrets that get their values of that release."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +62,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     redeploy: bool = False
     """Deploy also what did not change."""
     delete_environment: bool = False
+    notes: list[str] = []
+    """What else was done for it, told to whoever looks at the deployment."""
     keep: bool = False
     """DELETE takes it off its cluster only: its configuration stays here (uninstall)."""
 
@@ -93,6 +110,8 @@ class Kept:
 
     spec: ServiceSpec
     artifact: str
+    variables: dict[str, str] = field(default_factory=dict)
+    """key → digest of what it ran with, as it will be again."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +126,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """What a deployment changes at one service; never a value of a variable."""
 
     what: str
-    """commit, artifact, variable, or the name of the setting."""
+    """commit, variable, or the name of the setting."""
     name: str = ""
+    area: str = ""
+    """What it is about, for people: commit, image, variables, resources, replicas, network, health, settings."""
     before: Any = None
     after: Any = None
 
@@ -227,19 +248,18 @@ def _deploy(
         return _problem(service, service.problem or f"{service.name} can't be deployed")
     spec = kept.spec if kept is not None else service.spec
     assert spec is not None
-    if deployed is not None and deployed.running and not request.redeploy and _same(spec, service, deployed):
+    variables = kept.variables if kept is not None else service.variables
+    same = deployed is not None and deployed.running and deployed.spec == spec and deployed.variables == variables
+    if same and not request.redeploy:
         return _skip(service, "unchanged")
-    return _deploy_steps(service, spec, deployed, kept, wave)
-
-
-def _same(spec: ServiceSpec, service: Desired, deployed: Deployed) -> bool:
-    return deployed.spec == spec and deployed.variables == service.variables
-
-
-def _deploy_steps(
-    service: Desired, spec: ServiceSpec, deployed: Deployed | None, kept: Kept | None, wave: int
-) -> list[PlannedStep]:
     artifact = kept.artifact if kept is not None else _artifact(spec, deployed)
+    return _deploy_steps(service, Deployed(spec, variables, artifact), deployed, wave)
+
+
+def _deploy_steps(service: Desired, wanted: Deployed, deployed: Deployed | None, wave: int) -> list[PlannedStep]:
+    """`wanted`: what shall run; without an artifact it is built first, where there is something to build."""
+    spec, variables = wanted.spec, wanted.variables
+    assert spec is not None
     build = PlannedStep(
         key=f"build.{service.id}",
         kind=TaskKind.BUILD,
@@ -248,9 +268,9 @@ def _deploy_steps(
         service_id=service.id,
         service_name=service.name,
         spec=spec,
-        variables=service.variables,
+        variables=variables,
     )
-    builds = spec.git is not None and not artifact
+    builds = spec.git is not None and not wanted.artifact
     deploy = PlannedStep(
         key=f"deploy.{service.id}",
         kind=TaskKind.DEPLOY,
@@ -260,9 +280,9 @@ def _deploy_steps(
         service_name=service.name,
         depends_on=(build.key,) if builds else (),
         spec=spec,
-        variables=service.variables,
-        artifact=artifact,
-        changes=tuple(changes(spec, service.variables, deployed)),
+        variables=variables,
+        artifact=wanted.artifact,
+        changes=tuple(changes(spec, variables, deployed)),
     )
     return [build, deploy] if builds else [deploy]
 
@@ -322,7 +342,7 @@ def changes(spec: ServiceSpec, variables: dict[str, str], deployed: Deployed | N
     old_variables = deployed.variables if deployed is not None else {}
     found = [] if before is None else list(_setting_changes(before, spec))
     if before is None or before.git != spec.git:
-        found.insert(0, Change(what="commit", before=_commit(before), after=_commit(spec)))
+        found.insert(0, Change(what="commit", area="commit", before=_commit(before), after=_commit(spec)))
     found.extend(_variable_changes(old_variables, variables))
     return found
 
@@ -332,11 +352,20 @@ def _commit(spec: ServiceSpec | None) -> str | None:
 
 
 def _setting_changes(before: ServiceSpec, after: ServiceSpec) -> list[Change]:
-    old, new = msgspec.to_builtins(before), msgspec.to_builtins(after)
-    names = sorted((set(old) | set(new)) - {"git"})
+    old, new = (_settings(spec) for spec in (before, after))
     return [
-        Change(what=name, before=old.get(name), after=new.get(name)) for name in names if old.get(name) != new.get(name)
+        Change(what=name, area=AREAS.get(name, "settings"), before=old.get(name), after=new.get(name))
+        for name in sorted(set(old) | set(new))
+        if old.get(name) != new.get(name)
     ]
+
+
+def _settings(spec: ServiceSpec) -> dict[str, Any]:
+    """By name; advanced settings beside the others."""
+    found: dict[str, Any] = msgspec.to_builtins(spec)
+    advanced: dict[str, Any] = found.pop("settings", {})
+    found.pop("git", None)
+    return advanced | found
 
 
 def _variable_changes(before: dict[str, str], after: dict[str, str]) -> list[Change]:
@@ -344,5 +373,5 @@ def _variable_changes(before: dict[str, str], after: dict[str, str]) -> list[Cha
     for name in sorted(set(before) | set(after)):
         if before.get(name) != after.get(name):
             how = "added" if name not in before else "removed" if name not in after else "changed"
-            found.append(Change(what="variable", name=name, after=how))
+            found.append(Change(what="variable", name=name, area="variables", after=how))
     return found

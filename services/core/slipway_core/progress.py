@@ -60,6 +60,8 @@ class Step:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     metrics: list[StepMetric] = field(default_factory=list)
+    estimated_seconds: float | None = None
+    """How long it is likely to take, as was guessed when it was planned; None: it never ran before."""
     changed: bool = False
     """Differs from the row."""
 

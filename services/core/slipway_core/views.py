@@ -1,11 +1,12 @@
 """Deployments as events and our own routes show them. Pure."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from slipway_contracts.events import DeploymentView, StepView
-from slipway_core import machine
+from slipway_core import estimates, machine
 from slipway_core.machine import Phase
 from slipway_core.progress import Run, Step
 
@@ -13,9 +14,11 @@ MAX_EVENT_BYTES = 512 * 1024
 TAIL_CHARACTERS = 200
 
 
-def view(run: Run) -> DeploymentView:
-    """The whole deployment, with its steps."""
+def view(run: Run, now: datetime) -> DeploymentView:
+    """The whole deployment, with its steps, and what is likely left of it."""
     assert run.created_at is not None
+    under_way = run.started_at is not None and run.ended_at is None
+    rest = estimates.of_run(run, now) if under_way else None
     return DeploymentView(
         id=run.id,
         number=run.number,
@@ -28,7 +31,10 @@ def view(run: Run) -> DeploymentView:
         trigger=run.trigger,
         triggered_by=run.triggered_by,
         commits=run.commits,
-        steps=[_step(step) for step in run.steps],
+        steps=[_step(step, now) for step in run.steps],
+        notes=run.request.notes,
+        percent=estimates.percent_of_run(run, now),
+        remaining_seconds=rounded(rest.total_seconds) if rest is not None and rest.complete else None,
         created_at=run.created_at,
         started_at=run.started_at,
         ended_at=run.ended_at,
@@ -40,7 +46,11 @@ def _standing_reason(run: Run) -> str:
     return rule.reason if rule.phase is Phase.QUEUED or run.status in machine.WAITING else ""
 
 
-def _step(step: Step) -> StepView:
+def rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
+
+
+def _step(step: Step, now: datetime) -> StepView:
     return StepView(
         id=step.id,
         service_id=step.service_id,
@@ -51,8 +61,11 @@ def _step(step: Step) -> StepView:
         message=step.message or machine.STEP_STATES[step.state].reason,
         code=step.code,
         details=step.details,
-        percent=step.percent,
+        percent=estimates.percent(step, now),
+        estimated_seconds=rounded(step.estimated_seconds),
+        remaining_seconds=rounded(estimates.remaining_seconds(step, now)),
         depends_on=step.depends_on,
+        ready_at=step.ready_at,
         started_at=step.started_at,
         ended_at=step.ended_at,
     )

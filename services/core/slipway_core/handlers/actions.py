@@ -1,28 +1,23 @@
-"""What people and their tools ask for: deploy, redeploy, restart, stop, delete, cancel, roll back, look at the plan."""
+"""What people and their tools ask for: deploy, redeploy, restart, stop, uninstall, delete, cancel."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from slipway_core import planner
 from slipway_core.api import answers, bodies
-from slipway_core.api.forms import Answer, Body, Id, Text
+from slipway_core.api.forms import Body, Text
 from slipway_core.app import Core, Work, found
 from slipway_core.callers import actor_of, id_in
 from slipway_core.handlers import deployments, heads, statuses
-from slipway_core.handlers.situations import situation
 from slipway_core.machine import Action
-from slipway_core.planner import Change, Request, Wish
-from slipway_core.problems import NothingToCancel, ReleaseGone, wrong
+from slipway_core.planner import Request, Wish
+from slipway_core.problems import NothingToCancel
 from slipway_core.progress import Run
 from slipway_core.stores.deployments import Ground
 from slipway_core.views import full, view
 from slipway_http import Call
-
-COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
 
 
 class Cancel(Body, frozen=True, kw_only=True):
@@ -37,71 +32,16 @@ class DeployService(Body, frozen=True, kw_only=True):
     git_commit_id: Text | UnsetType = UNSET
 
 
-class PlanRequest(Body, frozen=True, kw_only=True):
-    """What to plan: everything, or the named services."""
-
-    services: dict[Id, str] | UnsetType = UNSET
-    """service id → commit; an empty commit is the newest of its branch."""
-    redeploy: bool | UnsetType = UNSET
-
-
-class RollBack(Body, frozen=True, kw_only=True):
-    """Go back to what ran after a deployment."""
-
-    deployment_id: Id
-
-
-class PlannedStepAnswer(Answer, frozen=True, kw_only=True):
-    """One step of a plan."""
-
-    kind: str
-    stage: str
-    wave: int
-    service_id: str
-    service_name: str
-    commit: str
-    changes: list[Change]
-
-
-class LeftAlone(Answer, frozen=True, kw_only=True):
-    """A service that a plan leaves as it is, or can't deploy, with the reason."""
-
-    service_id: str
-    service_name: str
-    reason: str
-
-
-class PlanAnswer(Answer, frozen=True, kw_only=True):
-    """What a deployment would do, in its order."""
-
-    steps: list[PlannedStepAnswer]
-    unchanged: list[LeftAlone]
-    problems: list[LeftAlone]
-
-
 async def ask(app: Core, call: Call[Any], request: Request, trigger: str = "manual") -> Run:
     """Take in what the caller asks for at the route's environment."""
     async with app.reading() as work:
         ground = found(await work.deployments.ground(call.place.environment_id), "environment")
-        await _check(work, ground, request)
+        await deployments.check(work, ground, request)
     asked = await heads.newest(app, ground, request)
     async with app.work(actor_of(call)) as work:
         ground = await deployments.locked(work, call.place.environment_id)
         await heads.note(work, ground.organization_id, asked)
         return await deployments.ask(app, work, ground, request, trigger)
-
-
-async def _check(work: Work, ground: Ground, request: Request) -> None:
-    """Every named service is one of the environment, every commit looks like one."""
-    if not request.wishes:
-        return
-    known = {service.id for service in await work.services.of_environment(ground.environment_id)}
-    errors = [(f"$.{id}", "is no service of this environment") for id in request.wishes if id not in known]
-    for id, wish in request.wishes.items():
-        if wish.commit and not COMMIT.fullmatch(wish.commit):
-            errors.append((f"$.{id}.git_commit_id", "a commit is 7 to 64 hexadecimal digits"))
-    if errors:
-        raise wrong(*errors)
 
 
 def one(call: Call[Any], action: Action, wish: Wish | None = None, redeploy: bool = False) -> Request:
@@ -153,11 +93,6 @@ async def uninstall_service(app: Core, call: Call[Any]) -> answers.Status:
     request = one(call, Action.DELETE)
     await ask(app, call, msgspec.structs.replace(request, keep=True))
     return await statuses.of_service(app, call)
-
-
-async def roll_back_service(app: Core, call: Call[RollBack]) -> dict[str, Any]:
-    """Put back what ran of a service after an earlier deployment. Auto-deploy is switched off for it."""
-    return await _roll_back(app, call, only=call.place.service_id)
 
 
 # An environment
@@ -246,28 +181,6 @@ async def uninstall_services(app: Core, call: Call[bodies.EnvironmentServiceIdsA
     await ask(app, call, Request(action=Action.DELETE, wishes=_named(call.body), keep=True))
 
 
-async def roll_back_environment(app: Core, call: Call[RollBack]) -> dict[str, Any]:
-    """Put back what ran in an environment after an earlier deployment. Auto-deploy is switched off for what changes."""
-    return await _roll_back(app, call, only=None)
-
-
-async def _roll_back(app: Core, call: Call[RollBack], only: str | None) -> dict[str, Any]:
-    async with app.work(actor_of(call)) as work:
-        ground = await deployments.locked(work, call.place.environment_id)
-        target = await work.deployments.get(call.body.deployment_id.lower())
-        if target is None or target.environment_id != ground.environment_id or target.ended_at is None:
-            raise wrong(("$.deployment_id", "is no ended deployment of this environment"))
-        kept = await work.releases.at(ground.environment_id, target.ended_at)
-        wishes = {id: Wish(release_id=release.id) for id, release in kept.items() if only in (None, id)}
-        if not wishes:
-            raise ReleaseGone(f"What ran after deployment {target.number} is not kept any more.")
-        for service_id in wishes:
-            await work.releases.switch_off_auto_deploy(service_id)
-        request = Request(action=Action.DEPLOY, wishes=wishes)
-        run = await deployments.ask(app, work, ground, request, "rollback")
-        return full(view(run))
-
-
 # Deployments
 
 
@@ -289,7 +202,8 @@ async def cancel_deployment(app: Core, call: Call[Cancel]) -> dict[str, Any]:
     async with app.work(actor_of(call)) as work:
         ground = await deployments.locked(work, call.place.environment_id)
         id = id_in(call, "deploymentId")
-        return full(view(await _cancel(app, work, ground, id, call.body.force_cancel is True, call.caller.name)))
+        run = await _cancel(app, work, ground, id, call.body.force_cancel is True, call.caller.name)
+        return full(view(run, work.now))
 
 
 async def cancel_request(app: Core, call: Call[bodies.CancelDeploymentRequestBody]) -> None:
@@ -306,41 +220,3 @@ async def _cancel(app: Core, work: Work, ground: Ground, id: str, forced: bool, 
     await deployments.stop(app, work, ground, run, forced, f"canceled by {who}" + (", by force" if forced else ""))
     await deployments.audit(work, run, "TRIGGER_CANCEL", None, {"deployment_id": run.id, "forced": forced})
     return run
-
-
-async def plan(app: Core, call: Call[PlanRequest]) -> PlanAnswer:
-    """What a deployment would do now, without doing it."""
-    body = call.body
-    wishes = {id.lower(): Wish(commit=commit) for id, commit in _listed_map(body.services).items()}
-    request = Request(
-        action=Action.DEPLOY,
-        everything=not wishes,
-        wishes=wishes,
-        redeploy=body.redeploy is not UNSET and body.redeploy,
-    )
-    async with app.reading() as work:
-        ground = found(await work.deployments.ground(call.place.environment_id), "environment")
-        await _check(work, ground, request)
-        made = planner.plan(await situation(app, work, ground, request), request)
-    return PlanAnswer(
-        steps=[_planned(step) for step in made.steps],
-        unchanged=[LeftAlone(service_id=s.service_id, service_name=s.service_name, reason=s.why) for s in made.skipped],
-        problems=[LeftAlone(service_id=p.service_id, service_name=p.service_name, reason=p.why) for p in made.problems],
-    )
-
-
-def _listed_map(items: Any) -> dict[str, str]:
-    return {} if items is UNSET else items
-
-
-def _planned(step: planner.PlannedStep) -> PlannedStepAnswer:
-    git = step.spec.git if step.spec is not None else None
-    return PlannedStepAnswer(
-        kind=step.kind,
-        stage=step.stage,
-        wave=step.wave,
-        service_id=step.service_id,
-        service_name=step.service_name,
-        commit=git.commit if git is not None else "",
-        changes=list(step.changes),
-    )

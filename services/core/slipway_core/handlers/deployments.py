@@ -4,6 +4,7 @@ Every function takes a unit of work whose transaction holds that lock; what chan
 sent to engines when it commits.
 """
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,12 +13,13 @@ import structlog
 from slipway_contracts.base import uuid7
 from slipway_contracts.events import CHANGED, Event
 from slipway_contracts.tasks import TaskKind
-from slipway_core import machine, planner, progress, queueing, specifications
+from slipway_core import estimates, machine, planner, progress, queueing, specifications
 from slipway_core.app import Core, Work
 from slipway_core.handlers import dispatch, effects
 from slipway_core.handlers.situations import situation
 from slipway_core.machine import State, StepState
 from slipway_core.planner import PRE_CHECK, Plan, PlannedStep, Problem, Request, Skipped
+from slipway_core.problems import wrong
 from slipway_core.progress import Run, Step
 from slipway_core.stores.audit import AuditEvent
 from slipway_core.stores.deployments import Ground
@@ -25,6 +27,7 @@ from slipway_core.views import full, small, view
 from slipway_errors import Fault, NotFound
 
 log = structlog.get_logger()
+COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
 PRE_CHECK_FAILED = "precheck.failed"
 MAX_BUILDS = "max_parallel_builds"
 MAX_DEPLOYS = "max_parallel_deploys"
@@ -37,6 +40,19 @@ async def locked(work: Work, environment_id: str) -> Ground:
     if ground is None:
         raise NotFound("There is no such environment.")
     return ground
+
+
+async def check(work: Work, ground: Ground, request: Request) -> None:
+    """Every named service is one of the environment, every commit looks like one."""
+    if not request.wishes:
+        return
+    known = {service.id for service in await work.services.of_environment(ground.environment_id)}
+    errors = [(f"$.{id}", "is no service of this environment") for id in request.wishes if id not in known]
+    for id, wish in request.wishes.items():
+        if wish.commit and not COMMIT.fullmatch(wish.commit):
+            errors.append((f"$.{id}.git_commit_id", "a commit is 7 to 64 hexadecimal digits"))
+    if errors:
+        raise wrong(*errors)
 
 
 async def ask(app: Core, work: Work, ground: Ground, request: Request, trigger: str, triggered_by: str = "") -> Run:
@@ -62,7 +78,7 @@ async def ask(app: Core, work: Work, ground: Ground, request: Request, trigger: 
 
 
 def _new(work: Work, ground: Ground, request: Request, trigger: str, triggered_by: str) -> Run:
-    status = machine.WORDS[request.action].queued
+    status = first_status(request)
     limit_seconds = machine.STATES[status].limit_seconds or 0.0
     return Run(
         id=uuid7(),
@@ -82,6 +98,10 @@ def _new(work: Work, ground: Ground, request: Request, trigger: str, triggered_b
         created_at=work.now,
         due_at=work.now + timedelta(seconds=limit_seconds),
     )
+
+
+def first_status(request: Request) -> State:
+    return machine.WORDS[request.action].queued
 
 
 def wished_commits(request: Request) -> dict[str, str]:
@@ -120,7 +140,8 @@ async def _start(app: Core, work: Work, ground: Ground, run: Run) -> bool:
     run.cluster_id, run.started_at, run.reason = ground.cluster_id, work.now, ""
     run.commits = run.commits | made.commits
     run.move(machine.WORDS[run.action].waiting, work.now)
-    steps = list(_steps(run, made, work.now))
+    durations = await work.durations.of_services({step.service_id for step in made.steps})
+    steps = list(_steps(run, made, durations, work.now))
     run.steps = [step for step, _ in steps]
     await work.steps.add(steps)
     return await proceed(app, work, ground, run, "started")
@@ -140,11 +161,13 @@ async def _plan(app: Core, work: Work, ground: Ground, run: Run) -> Plan:
     return Plan((), (), (Problem("", "", "", why),))
 
 
-def _steps(run: Run, made: Plan, now: datetime) -> list[tuple[Step, PlannedStep | None]]:
+def _steps(
+    run: Run, made: Plan, durations: estimates.Durations, now: datetime
+) -> list[tuple[Step, PlannedStep | None]]:
     """The plan's steps as rows: first the pre-check, made just now, then what is to be done, then the rest."""
     ids = {planned.key: uuid7() for planned in made.steps}
     rows: list[tuple[Step, PlannedStep | None]] = [(_pre_check(run, made, now), None)]
-    rows.extend((_step(run, planned, ids), planned) for planned in made.steps)
+    rows.extend((_step(run, planned, ids, durations), planned) for planned in made.steps)
     rows.extend((_settled(run, one, StepState.SKIPPED, now), None) for one in made.skipped)
     rows.extend((_settled(run, one, StepState.FAILED, now), None) for one in made.problems if one.service_id)
     return rows
@@ -187,7 +210,7 @@ def _pre_check(run: Run, made: Plan, now: datetime) -> Step:
     )
 
 
-def _step(run: Run, planned: PlannedStep, ids: dict[str, str]) -> Step:
+def _step(run: Run, planned: PlannedStep, ids: dict[str, str], durations: estimates.Durations) -> Step:
     spec = planned.spec
     assert spec is not None
     limit_seconds = machine.STEP_SECONDS[planned.kind] + spec.start_timeout_seconds + spec.stop_grace_seconds
@@ -206,6 +229,7 @@ def _step(run: Run, planned: PlannedStep, ids: dict[str, str]) -> Step:
         commit=spec.git.commit if spec.git is not None else "",
         artifact=planned.artifact,
         limit_seconds=limit_seconds,
+        estimated_seconds=estimates.guess(durations, planned.service_id, planned.kind),
     )
 
 
@@ -313,7 +337,7 @@ async def tell(work: Work, run: Run, verb: str) -> None:
         version=run.version,
         actor=run.triggered_by,
         origin=run.origin,
-        body=small(full(view(run))),
+        body=small(full(view(run, work.now))),
         at=work.now,
     )
     await work.outbox.add(

@@ -11,13 +11,15 @@ from slipway_contracts.access import GIT_AUDIENCE
 from slipway_contracts.base import uuid7
 from slipway_contracts.specs import ServiceSpec, TaskSecrets, TaskVariable
 from slipway_contracts.tasks import ORDERED, TASK, Order, Task, TaskKind
-from slipway_core import machine
+from slipway_core import machine, rollbacks
 from slipway_core.app import Core, Work
-from slipway_core.handlers import outside
+from slipway_core.handlers import outside, snapshots
 from slipway_core.handlers.effective import effective
+from slipway_core.planner import Wish
 from slipway_core.problems import ServiceGone
 from slipway_core.progress import CANCEL_FORCED, Run, Step
 from slipway_core.stores.deployments import Ground
+from slipway_core.variables import Effective
 from slipway_security import jwt, sealing
 
 NEED_VARIABLES = frozenset({TaskKind.BUILD, TaskKind.DEPLOY})
@@ -32,7 +34,8 @@ async def send(app: Core, work: Work, ground: Ground, run: Run, step: Step) -> N
     if planned is None or fence is None or ground.public_key is None:
         raise ServiceGone(f"{step.service_name} was deleted meanwhile.")
     step.task_id, step.fence, step.changed = uuid7(), fence, True
-    secrets = await _secrets(app, work, ground, planned.spec, step)
+    wish = run.request.wishes.get(step.service_id, Wish())
+    secrets = await _secrets(app, work, ground, planned.spec, step, wish)
     bound_to = f"{ground.cluster_id}:{step.task_id}"
     task = Task(
         id=step.task_id,
@@ -64,12 +67,12 @@ def _artifact(run: Run, step: Step) -> str:
     return step.artifact
 
 
-async def _secrets(app: Core, work: Work, ground: Ground, spec: ServiceSpec, step: Step) -> TaskSecrets:
+async def _secrets(app: Core, work: Work, ground: Ground, spec: ServiceSpec, step: Step, wish: Wish) -> TaskSecrets:
     if step.kind not in NEED_VARIABLES:
         return TaskSecrets()
+    resolved = await _variables(app, work, ground, spec, step, wish)
     variables = [
-        TaskVariable(key=one.key, value=one.value, secret=one.is_secret, mount_path=one.mount_path)
-        for one in await effective(app, work, ground, spec)
+        TaskVariable(key=one.key, value=one.value, secret=one.is_secret, mount_path=one.mount_path) for one in resolved
     ]
     if step.kind != TaskKind.BUILD or spec.git is None:
         return TaskSecrets(variables=variables)
@@ -88,6 +91,19 @@ async def _secrets(app: Core, work: Work, ground: Ground, spec: ServiceSpec, ste
         repository=repository,
     )
     return TaskSecrets(variables=variables, git_username=GIT_USER, git_password=password)
+
+
+async def _variables(
+    app: Core, work: Work, ground: Ground, spec: ServiceSpec, step: Step, wish: Wish
+) -> list[Effective]:
+    """What a service gets now, or what a release that is gone back to ran with; kept with what is put into place."""
+    found = await effective(app, work, ground, spec)
+    if wish.release_id:
+        then = (await snapshots.read(app, work, [wish.release_id])).get(wish.release_id)
+        found = found if then is None else rollbacks.variables(then, found, wish.old_secrets)
+    if step.kind == TaskKind.DEPLOY:
+        await snapshots.keep(app, work, ground.organization_id, step.id, found)
+    return found
 
 
 def built_in_repository(public_url: str, url: str) -> str:

@@ -14,6 +14,7 @@ REFUSED = "task.refused"
 
 async def of_steps(work: Work, ended: list[Step]) -> None:
     """Steps that have just ended."""
+    await work.durations.note(_durations(ended))
     for step in ended:
         if step.state is StepState.SUCCEEDED:
             await _succeeded(work, step)
@@ -21,6 +22,15 @@ async def of_steps(work: Work, ended: list[Step]) -> None:
             await work.releases.forget_artifact(step.service_id, step.artifact)
         elif step.code == REFUSED:
             await work.steps.leap_fence(step.service_id)
+
+
+def _durations(ended: list[Step]) -> list[tuple[str, str, float]]:
+    """How long the good ones took, for the guesses to come."""
+    return [
+        (step.service_id, step.kind, (step.ended_at - step.started_at).total_seconds())
+        for step in ended
+        if step.state is StepState.SUCCEEDED and step.service_id and step.started_at and step.ended_at
+    ]
 
 
 async def _succeeded(work: Work, step: Step) -> None:

@@ -81,19 +81,19 @@ async def one(app: Core, call: Call[Any]) -> dict[str, Any]:
     """A deployment with its steps."""
     async with app.reading() as work:
         run = await deployments.reloaded(work, id_in(call, "deploymentId"))
-    return full(view(found(run, "deployment")))
+    return full(view(found(run, "deployment"), app.clock()))
 
 
 async def of_environment(app: Core, call: Call[Any]) -> DeploymentList:
     """The deployments of an environment with their steps, newest first."""
     async with app.reading() as work:
-        return DeploymentList(results=[full(view(run)) for run in await _environment_page(work, call)])
+        return DeploymentList(results=[full(view(run, app.clock())) for run in await _environment_page(work, call)])
 
 
 async def of_service(app: Core, call: Call[Any]) -> DeploymentList:
     """The deployments that touched a service, with their steps, newest first."""
     async with app.reading() as work:
-        return DeploymentList(results=[full(view(run)) for run in await _service_page(work, call)])
+        return DeploymentList(results=[full(view(run, app.clock())) for run in await _service_page(work, call)])
 
 
 async def releases(app: Core, call: Call[Any]) -> ReleaseList:

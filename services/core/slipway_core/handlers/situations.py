@@ -1,11 +1,12 @@
 """What the planner needs to know of an environment, read in one transaction."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slipway_core import specifications
 from slipway_core.app import Core, Work
-from slipway_core.planner import Deployed, Desired, Kept, Request, Situation, Wish, commit_for
+from slipway_core.handlers import snapshots
+from slipway_core.planner import Deployed, Desired, Request, Situation, Wish, commit_for
 from slipway_core.pushes import BRANCH, repository_key
 from slipway_core.stores.deployments import Ground
 from slipway_core.stores.releases import Release, ServiceState
@@ -26,7 +27,6 @@ class _Around:
     releases: dict[str, Release]
     states: dict[str, ServiceState]
     heads: dict[tuple[str, str], str]
-    kept: dict[str, Kept]
     written: dict[str, list[VariableRow]]
     """Project, environment or service → what is written just there."""
     domains: dict[str, list[str]]
@@ -34,7 +34,9 @@ class _Around:
 
 async def situation(app: Core, work: Work, ground: Ground, request: Request) -> Situation:
     """How the environment should be, and what its cluster holds, with the commits that the request means."""
-    return (await situations(app, work, [ground], request))[ground.environment_id]
+    found = (await situations(app, work, [ground], request))[ground.environment_id]
+    now = {one.id: one.variables for one in found.services}
+    return replace(found, kept=await snapshots.kept(app, work, request, now))
 
 
 async def situations(app: Core, work: Work, grounds: Sequence[Ground], request: Request) -> dict[str, Situation]:
@@ -48,8 +50,6 @@ async def _around(work: Work, grounds: Sequence[Ground], request: Request) -> _A
     services: dict[str, list[Service]] = {id: [] for id in ids}
     for one in await work.services.of_environments(ids):
         services[one.environment_id].append(one)
-    wanted = [wish.release_id for wish in request.wishes.values() if wish.release_id]
-    kept = await work.releases.many(wanted) if wanted else {}
     written: dict[str, list[VariableRow]] = {}
     for row in await work.variables.versions({ground.project_id for ground in grounds}, ids):
         written.setdefault(row.service_id or row.environment_id or row.project_id or "", []).append(row)
@@ -59,7 +59,6 @@ async def _around(work: Work, grounds: Sequence[Ground], request: Request) -> _A
         releases=await work.releases.in_place(*ids),
         states=await work.releases.states(*ids),
         heads=await _heads(work, grounds, [one for listed in services.values() for one in listed]),
-        kept={release.id: Kept(release.spec, release.artifact) for release in kept.values()},
         written=written,
         domains=await work.custom_domains.of_environments(ids),
     )
@@ -71,7 +70,6 @@ def _situation(app: Core, ground: Ground, request: Request, around: _Around) -> 
     return Situation(
         services=[_desired(app, ground, one, request, around) for one in services],
         deployed={id: deployed for id, deployed in found.items() if deployed is not None},
-        kept=around.kept,
     )
 
 

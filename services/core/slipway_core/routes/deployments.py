@@ -7,7 +7,7 @@ from typing import Any
 from slipway_contracts.access import Permission
 from slipway_contracts.events import DeploymentView
 from slipway_core.api import answers, bodies
-from slipway_core.handlers import actions, history, statuses
+from slipway_core.handlers import actions, history, plans, rollbacks, statuses
 from slipway_http import Route
 
 READ, DEPLOY, MANAGE = Permission.READ, Permission.DEPLOY, Permission.MANAGE
@@ -301,18 +301,38 @@ OURS: list[Route] = [
     Route(
         "POST",
         f"{ENVIRONMENT}/plan",
-        actions.plan,
-        body=actions.PlanRequest,
+        plans.plan,
+        body=plans.PlanRequest,
         body_required=False,
-        returns=actions.PlanAnswer,
+        returns=plans.PlanAnswer,
         summary="What a deployment would do now",
         **(SEE | {"tag": "Deployments"}),
     ),
     Route(
         "POST",
+        f"{ENVIRONMENT}/rollback/plan",
+        rollbacks.plan_of_environment,
+        body=rollbacks.RollBack,
+        returns=plans.PlanAnswer,
+        summary="What going back to an earlier deployment would change",
+        **(SEE | {"tag": "Deployments"}),
+    ),
+    Route(
+        "POST",
+        "/service/{serviceId}/rollback/plan",
+        rollbacks.plan_of_service,
+        needs=READ,
+        of="service",
+        body=rollbacks.RollBack,
+        returns=plans.PlanAnswer,
+        summary="What going back to an earlier deployment would change at a service",
+        tag="Deployments",
+    ),
+    Route(
+        "POST",
         f"{ENVIRONMENT}/rollback",
-        actions.roll_back_environment,
-        body=actions.RollBack,
+        rollbacks.environment,
+        body=rollbacks.RollBack,
         returns=DeploymentView,
         summary="Put back what ran after an earlier deployment",
         **(ACT | {"tag": "Deployments"}),
@@ -320,10 +340,10 @@ OURS: list[Route] = [
     Route(
         "POST",
         "/service/{serviceId}/rollback",
-        actions.roll_back_service,
+        rollbacks.service,
         needs=DEPLOY,
         of="service",
-        body=actions.RollBack,
+        body=rollbacks.RollBack,
         returns=DeploymentView,
         status=202,
         summary="Put back what ran of a service after an earlier deployment",

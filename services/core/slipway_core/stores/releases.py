@@ -26,6 +26,17 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The variables that a release ran with, encrypted, bound to the step that put it into place."""
+
+    id: str
+    """Of the release."""
+    step_id: str
+    snapshot: bytes
+    snapshot_key_id: str
+    organization_id: str
+
+
 class ServiceState(msgspec.Struct, frozen=True, kw_only=True):
     """What the last deployment did to a service."""
 
@@ -39,8 +50,10 @@ class ServiceState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ADD = """
-    INSERT INTO releases (id, service_id, deployment_id, commit, artifact, spec, variables, created_at)
-    SELECT $1, s.service_id, s.deployment_id, s.commit, s.artifact, s.spec, s.variables, $3
+    INSERT INTO releases (id, service_id, deployment_id, commit, artifact, spec, variables, created_at, step_id,
+        snapshot, snapshot_key_id)
+    SELECT $1, s.service_id, s.deployment_id, s.commit, s.artifact, s.spec, s.variables, $3, s.id, s.snapshot,
+        s.snapshot_key_id
     FROM deployment_steps s WHERE s.id = $2
     RETURNING id
 """
@@ -50,13 +63,28 @@ PRUNE = """
     )
 """
 IN_PLACE = """
-    SELECT r.* FROM service_states s JOIN releases r ON r.id = s.release_id WHERE s.environment_id = ANY($1::uuid[])
+    SELECT r.id, r.service_id, r.deployment_id, r.commit, r.artifact, r.spec, r.variables, r.created_at
+    FROM service_states s JOIN releases r ON r.id = s.release_id WHERE s.environment_id = ANY($1::uuid[])
 """
-MANY = "SELECT * FROM releases WHERE id = ANY($1::uuid[])"
-OF_SERVICE = "SELECT * FROM releases WHERE service_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2"
+MANY = """
+    SELECT id, service_id, deployment_id, commit, artifact, spec, variables, created_at
+    FROM releases WHERE id = ANY($1::uuid[])
+"""
+OF_SERVICE = """
+    SELECT id, service_id, deployment_id, commit, artifact, spec, variables, created_at
+    FROM releases WHERE service_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2
+"""
 AT = """
-    SELECT DISTINCT ON (r.service_id) r.* FROM releases r JOIN services s ON s.id = r.service_id
+    SELECT DISTINCT ON (r.service_id) r.id, r.service_id, r.deployment_id, r.commit, r.artifact, r.spec, r.variables,
+        r.created_at
+    FROM releases r JOIN services s ON s.id = r.service_id
     WHERE s.environment_id = $1 AND r.created_at <= $2 ORDER BY r.service_id, r.created_at DESC, r.id DESC
+"""
+SNAPSHOTS = """
+    SELECT r.id, r.step_id, r.snapshot, r.snapshot_key_id, p.organization_id
+    FROM releases r JOIN services s ON s.id = r.service_id JOIN environments e ON e.id = s.environment_id
+        JOIN projects p ON p.id = e.project_id
+    WHERE r.id = ANY($1::uuid[]) AND r.snapshot IS NOT NULL AND r.snapshot_key_id IS NOT NULL
 """
 STATES = "SELECT * FROM service_states WHERE environment_id = ANY($1::uuid[])"
 STATE = """
@@ -68,7 +96,7 @@ STATE = """
 FORGET_ARTIFACT = "UPDATE releases SET artifact = '' WHERE service_id = $1 AND artifact = $2"
 SWITCH_OFF = """
     UPDATE services SET auto_deploy = false, version = version + 1, updated_at = now()
-    WHERE id = $1 AND auto_deploy
+    WHERE id = $1 AND auto_deploy RETURNING version
 """
 PUT = "UPDATE service_states SET release_id = $2, running = true WHERE service_id = $1"
 UNINSTALLED = "UPDATE service_states SET release_id = NULL, running = false WHERE service_id = $1"
@@ -123,6 +151,10 @@ class Releases:
         found = [_release(row) for row in await self._connection.fetch(AT, environment_id, time)]
         return {release.service_id: release for release in found}
 
+    async def snapshots(self, ids: Iterable[str]) -> list[Snapshot]:
+        """What these releases ran with, as far as it was kept."""
+        return rows.many(await self._connection.fetch(SNAPSHOTS, list(ids)), Snapshot)
+
     async def states(self, *environment_ids: str) -> dict[str, ServiceState]:
         found = rows.many(await self._connection.fetch(STATES, environment_ids), ServiceState)
         return {state.service_id: state for state in found}
@@ -131,6 +163,6 @@ class Releases:
         """What the public API says of a service by its last deployment."""
         await self._connection.execute(STATE, service_id, state, deployment_id, now)
 
-    async def switch_off_auto_deploy(self, service_id: str) -> None:
-        """Who rolls back doesn't want the next push to undo it."""
-        await self._connection.execute(SWITCH_OFF, service_id)
+    async def switch_off_auto_deploy(self, service_id: str) -> bool:
+        """Who rolls back doesn't want the next push to undo it. False: it was off."""
+        return await self._connection.fetchval(SWITCH_OFF, service_id) is not None

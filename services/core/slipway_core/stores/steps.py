@@ -17,14 +17,15 @@ from slipway_postgres import Connection
 OF = """
     SELECT id, deployment_id, service_id, service_name, service_kind, kind, wave, stage, depends_on, state, message,
     code, details, percent, commit, artifact, task_id, fence, delivery, sequence, cancel, cancel_at, refused_at,
-    limit_seconds, ready_at, started_at, ended_at, metrics
+    limit_seconds, ready_at, started_at, ended_at, metrics, estimated_seconds
     FROM deployment_steps WHERE deployment_id = ANY($1::uuid[]) ORDER BY deployment_id, position
 """
 PLANNED = "SELECT spec, variables FROM deployment_steps WHERE id = $1"
 ADD = """
     INSERT INTO deployment_steps (id, deployment_id, position, service_id, service_name, service_kind, kind, wave,
-        stage, depends_on, state, message, code, commit, artifact, spec, variables, limit_seconds, started_at, ended_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+        stage, depends_on, state, message, code, commit, artifact, spec, variables, limit_seconds, started_at, ended_at,
+        estimated_seconds)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 """
 SAVE = """
     UPDATE deployment_steps SET state = $2, message = $3, code = $4, details = $5, percent = $6, artifact = $7,
@@ -32,6 +33,7 @@ SAVE = """
         ready_at = $15, started_at = $16, ended_at = $17, metrics = $18
     WHERE id = $1
 """
+KEEP_SNAPSHOT = "UPDATE deployment_steps SET snapshot_key_id = $2, snapshot = $3 WHERE id = $1"
 NEXT_FENCE = "UPDATE services SET fence = fence + 1 WHERE id = $1 RETURNING fence"
 
 LEAP = 1_000
@@ -88,6 +90,10 @@ class Steps:
         for step in changed:
             step.changed = False
 
+    async def keep_snapshot(self, step_id: str, key_id: str, snapshot: bytes) -> None:
+        """The variables that a step goes out with, encrypted."""
+        await self._connection.execute(KEEP_SNAPSHOT, step_id, key_id, snapshot)
+
     async def next_fence(self, service_id: str) -> int | None:
         """A fence that no task of the service had before. None: there is no such service any more."""
         fence: int | None = await self._connection.fetchval(NEXT_FENCE, service_id)
@@ -122,6 +128,7 @@ def _new_row(step: Step, planned: PlannedStep | None, position: int) -> tuple[An
         step.limit_seconds,
         step.started_at,
         step.ended_at,
+        step.estimated_seconds,
     )
 
 
