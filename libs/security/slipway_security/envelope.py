@@ -40,10 +40,6 @@ class MasterKey:
         """A new data key, wrapped: to be stored beside what it encrypts."""
         return _encrypt(self._cipher, os.urandom(32), DATA_KEY)
 
-    def rewrap(self, wrapped: bytes, new: "MasterKey") -> bytes:
-        """The same data key wrapped by another master key (rotation); what it encrypted stays as it is."""
-        return _encrypt(new._cipher, _decrypt(self._cipher, wrapped, DATA_KEY), DATA_KEY)
-
     def encrypt(self, wrapped: bytes, plaintext: bytes, bound_to: str) -> bytes:
         """Encrypt under a wrapped data key, bound to a place such as `<organization>/<variable id>`."""
         return _encrypt(self._data_key(wrapped), plaintext, bound_to)
@@ -60,6 +56,16 @@ class MasterKey:
                 self._data_keys.clear()
             self._data_keys[wrapped] = cipher
         return cipher
+
+
+def encrypt(key: bytes, plaintext: bytes, bound_to: str) -> bytes:
+    """Encrypt by a 32-byte key, bound to a place."""
+    return _encrypt(AESGCM(key), plaintext, bound_to)
+
+
+def decrypt(key: bytes, ciphertext: bytes, bound_to: str) -> bytes:
+    """The plaintext; DecryptionFailed when key, text or place are not those of the encryption."""
+    return _decrypt(AESGCM(key), ciphertext, bound_to)
 
 
 def _encrypt(cipher: AESGCM, plaintext: bytes, bound_to: str) -> bytes:

@@ -36,7 +36,7 @@ from slipway_core.stores.git_events import GitEvents
 from slipway_core.stores.git_links import GitLinks
 from slipway_core.stores.idempotency import Idempotency
 from slipway_core.stores.invitations import Invitations
-from slipway_core.stores.keys import Keys
+from slipway_core.stores.keys import Keys, StoredDataKey
 from slipway_core.stores.organizations import Members, Organizations
 from slipway_core.stores.outside_accesses import OutsideAccesses
 from slipway_core.stores.places import Places
@@ -52,9 +52,10 @@ from slipway_core.stores.variables import Variables
 from slipway_errors import NotFound
 from slipway_http.limits import Buckets
 from slipway_postgres import Connection, Outbox, Pool, reading, transaction
+from slipway_security import DecryptionFailed
 from slipway_security.access import AccessCopy
-from slipway_security.envelope import MasterKey
 from slipway_security.jwt import SigningKey
+from slipway_security.keyring import DataKey, KeyRing
 
 T = TypeVar("T")
 EVENT_TYPES = {"created": "CREATE", "updated": "UPDATE", "deleted": "DELETE"}
@@ -82,6 +83,8 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
 SYSTEM = Actor()
 """Slipway itself."""
+PLATFORM = "platform"
+"""Owner of the data key that is no organization's."""
 
 
 class Work:
@@ -224,7 +227,7 @@ class Core:
 
     pool: Pool
     bus: Bus
-    master_key: MasterKey
+    master_key: KeyRing
     settings: Settings
     access: AccessCopy
     signing_key: SigningKey
@@ -256,11 +259,29 @@ class Core:
         self, work: Work, organization_id: str | None, plaintext: str, bound_to: str
     ) -> tuple[str, bytes]:
         """(data key id, ciphertext) for a secret of an organization, or of the platform. Bound to its row."""
-        key = await work.keys.current(organization_id)
-        if key is None:
-            key = await work.keys.current(organization_id, self.master_key.new_data_key())
-            assert key is not None
-        return key.id, self.master_key.encrypt(key.wrapped, plaintext.encode(), bound_to)
+        key = await work.keys.current(organization_id) or await new_data_key(work, self.master_key, organization_id)
+        opened = await self.master_key.open(key.wrapped, organization_id or PLATFORM)
+        return key.id, opened.encrypt(plaintext.encode(), bound_to)
+
+    async def data_keys(self, work: Work, organization_id: str | None, ids: set[str]) -> dict[str, DataKey]:
+        """Data keys of an organization (None: of the platform), opened; those that aren't its own are left out."""
+        wrapped = await work.keys.wrapped(organization_id, ids)
+        return {id: await self.master_key.open(key, organization_id or PLATFORM) for id, key in wrapped.items()}
+
+    async def decrypt(
+        self, work: Work, organization_id: str | None, data_key_id: str, ciphertext: bytes, bound_to: str
+    ) -> bytes:
+        """A secret of an organization; DecryptionFailed when it is another's, another row's, or was changed."""
+        keys = await self.data_keys(work, organization_id, {data_key_id})
+        if data_key_id not in keys:
+            raise DecryptionFailed("A stored secret can't be decrypted: its data key is not there.", bound_to=bound_to)
+        return keys[data_key_id].decrypt(ciphertext, bound_to)
+
+
+async def new_data_key(work: Work, master_key: KeyRing, organization_id: str | None) -> StoredDataKey:
+    """The key that an organization encrypts with from now on, unless somebody made it just before."""
+    await work.keys.before_new()
+    return await work.keys.add(organization_id, await master_key.new_data_key(organization_id or PLATFORM))
 
 
 def found(thing: T | None, what: str = "") -> T:

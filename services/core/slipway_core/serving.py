@@ -12,7 +12,7 @@ from slipway_core.routes import ROUTES, SUBSCRIPTIONS
 from slipway_core.settings import Settings
 from slipway_http import CachedLocate, Limits, Server, Serving, serve_http
 from slipway_postgres import Pool, check_schema, pool, relay, transaction
-from slipway_security.envelope import MasterKey
+from slipway_security.keyring import KeyRing
 from slipway_service import Life
 
 
@@ -57,7 +57,7 @@ async def _located(app: Core, message: Locate, ids: dict[str, str]) -> Place:
 
 async def open_core(settings: Settings, life: Life) -> Core:
     """Everything but the listening: database, bus, keys, loops."""
-    master_key = MasterKey.load(settings.master_key_file)
+    master_key = keys.key_ring(settings)
     database = await life.enter(pool(settings.postgres_url, "core"))
     await check_schema(database, "slipway_core")
     bus = await life.enter(
@@ -72,7 +72,7 @@ async def open_core(settings: Settings, life: Life) -> Core:
     return app
 
 
-async def _core(settings: Settings, life: Life, master_key: MasterKey, database: Pool, bus: Bus) -> Core:
+async def _core(settings: Settings, life: Life, master_key: KeyRing, database: Pool, bus: Bus) -> Core:
     async with transaction(database) as connection:
         work = Work(connection, SYSTEM, utc_now())
         signing_key = await keys.signing_key(work, master_key)

@@ -14,8 +14,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Its password."""
     redis_url: str = ""
     """Redis or Valkey, for settling limits between replicas later; today every process counts for itself."""
-    master_key_file: str
-    """The key that wraps all data keys (mode 0600, 32 bytes)."""
+    master_key_file: str = ""
+    """The key that wraps all data keys (mode 0600, 32 bytes). Needed, unless AWS KMS does it."""
+    kms_key_id: str = ""
+    """The AWS KMS key that wraps data keys: id, ARN or alias. What the key file wrapped still opens beside it."""
+    kms_region: str = ""
+    """Its region. Empty: as AWS's own settings say."""
+    kms_endpoint_url: str = ""
+    """Where AWS KMS answers, if not at its usual address."""
     webhooks_public_key: str
     """X25519 key of the webhook gateway, base64: secrets of Git links are sealed for it."""
     git_public_key: str = ""

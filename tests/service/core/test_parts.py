@@ -19,7 +19,7 @@ from slipway_testing import eventually
 async def effective(platform: Any, service_id: str) -> dict[str, str]:
     async with platform.app.reading() as work:
         place = await work.places.locate("service", service_id)
-        rows = await plain(platform.app, work, await visible(platform.app, work, place))
+        rows = await plain(platform.app, work, place, await visible(platform.app, work, place))
         return {one.key: one.value for one in resolve(rows) if not one.key.startswith("QOVERY_")}
 
 

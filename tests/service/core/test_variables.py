@@ -36,7 +36,7 @@ class Ground:
         app = self.platform.app
         async with app.reading() as work:
             place = await work.places.locate("service", self.ids["application"])
-            return {one.key: one for one in resolve(await plain(app, work, await visible(app, work, place)))}
+            return {one.key: one for one in resolve(await plain(app, work, place, await visible(app, work, place)))}
 
 
 @pytest.fixture

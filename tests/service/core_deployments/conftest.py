@@ -23,7 +23,7 @@ from slipway_core.stores.variables import VariableRow
 from slipway_http import Server, serve_http
 from slipway_postgres import Pool, relay
 from slipway_security import jwt
-from slipway_security.envelope import MasterKey
+from slipway_security.keyring import KeyRing, LocalKey
 from slipway_testing.access import AccessForTests
 from slipway_testing.engine import Engine
 from slipway_testing.servers import NatsForTests
@@ -186,7 +186,7 @@ async def core_app(
     return Core(
         pool=await pool_of("core"),
         bus=await bus_as("core"),
-        master_key=MasterKey(os.urandom(32)),
+        master_key=KeyRing(LocalKey(os.urandom(32))),
         settings=settings,
         access=access.copy,
         signing_key=jwt.new_signing_key(),

@@ -80,13 +80,6 @@ def test_envelope_refuses_other_place_other_key_changed_and_empty() -> None:
         envelope.MasterKey(os.urandom(32)).decrypt(wrapped, ciphertext, "a")
 
 
-def test_rotated_master_key_reads_old_rows() -> None:
-    old, new = envelope.MasterKey(os.urandom(32)), envelope.MasterKey(os.urandom(32))
-    wrapped = old.new_data_key()
-    ciphertext = old.encrypt(wrapped, b"value", "a")
-    assert new.decrypt(old.rewrap(wrapped, new), ciphertext, "a") == b"value"
-
-
 def test_master_key_file_is_private_and_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "master.key"
     envelope.create_master_key(path)

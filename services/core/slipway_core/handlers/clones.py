@@ -141,7 +141,7 @@ async def _variables(
 ) -> None:
     """Copy variables into their new places: targets first, secrets encrypted anew."""
     ids = {row.id: uuid7() for row in rows}
-    values = {one.id: one.value for one in await plain(app, work, rows)}
+    values = {one.id: one.value for one in await plain(app, work, there, rows)}
     for row in sorted(rows, key=lambda row: row.target_id is not None):
         copy = msgspec.structs.replace(
             row,
@@ -159,7 +159,7 @@ async def _variables(
 
 async def _check(app: Core, work: Work, place: Place) -> None:
     """A clone whose variables would lead nowhere (in another project) is refused now, not when it is deployed."""
-    known = await plain(app, work, await visible(app, work, place), careful=False)
+    known = await plain(app, work, place, await visible(app, work, place), careful=False)
     elsewhere: frozenset[str] = frozenset()
     if not place.service_id:
         elsewhere = await work.variables.keys_below(place.project_id, place.environment_id)

@@ -187,9 +187,9 @@ async def link_entry(app: Core, work: Work, id: str) -> GitLink | None:
 
 
 async def _secrets(app: Core, work: Work, row: GitLinkRow) -> list[bytes]:
-    wrapped = (await work.keys.wrapped({row.data_key_id}))[row.data_key_id]
     kept = [row.secret_ciphertext, *([row.previous_ciphertext] if row.previous_ciphertext else [])]
-    return [app.master_key.decrypt(wrapped, ciphertext, f"git_links/{row.id}") for ciphertext in kept]
+    place = (row.organization_id, row.data_key_id)
+    return [await app.decrypt(work, *place, ciphertext, f"git_links/{row.id}") for ciphertext in kept]
 
 
 async def _write_cluster(app: Core, work: Work, id: str) -> None:

@@ -12,7 +12,8 @@ from slipway_core.app import Core, Work
 from slipway_core.stores.deployments import Ground
 from slipway_core.stores.variables import VariableRow
 from slipway_core.variables import Effective, Variable, resolve
-from slipway_security.faults import DecryptionFailed
+from slipway_security import DecryptionFailed
+from slipway_security.keyring import DataKey
 
 
 async def effective(app: Core, work: Work, ground: Ground, spec: ServiceSpec) -> list[Effective]:
@@ -23,7 +24,7 @@ async def effective(app: Core, work: Work, ground: Ground, spec: ServiceSpec) ->
         environment_id=ground.environment_id,
         service_id=spec.id,
     )
-    return resolve(await plain(app, work, await visible(app, work, place)))
+    return resolve(await plain(app, work, place, await visible(app, work, place)))
 
 
 async def visible(app: Core, work: Work, place: Place) -> list[VariableRow]:
@@ -44,19 +45,26 @@ async def built_in(app: Core, work: Work, place: Place) -> list[VariableRow]:
     return rows
 
 
-async def plain(app: Core, work: Work, rows: Iterable[VariableRow], *, careful: bool = True) -> list[Variable]:
+async def plain(
+    app: Core, work: Work, place: Place, rows: Iterable[VariableRow], *, careful: bool = True
+) -> list[Variable]:
     """The variables with their secrets decrypted. `careful=False`: one that can't be is taken as empty (for checks)."""
     listed = list(rows)
-    wrapped = await work.keys.wrapped({row.data_key_id for row in listed if row.data_key_id})
-    return [_plain(app, row, wrapped, careful) for row in listed]
+    ids = {row.data_key_id for row in listed if row.data_key_id}
+    try:
+        keys = await app.data_keys(work, place.organization_id, ids)
+    except DecryptionFailed:
+        if careful:
+            raise
+        keys = {}
+    return [_plain(row, keys, careful) for row in listed]
 
 
-def _plain(app: Core, row: VariableRow, wrapped: dict[str, bytes], careful: bool) -> Variable:
+def _plain(row: VariableRow, keys: dict[str, DataKey], careful: bool) -> Variable:
     value = row.value or ""
     if row.ciphertext is not None and row.data_key_id is not None:
         try:
-            key = wrapped[row.data_key_id]
-            value = app.master_key.decrypt(key, row.ciphertext, f"variables/{row.id}").decode()
+            value = keys[row.data_key_id].decrypt(row.ciphertext, f"variables/{row.id}").decode()
         except (DecryptionFailed, KeyError):
             if careful:
                 raise DecryptionFailed(f"The secret {row.key} can't be decrypted: set it again.", key=row.key) from None

@@ -140,9 +140,9 @@ async def _providers_link(work: Work, call: Call[None]) -> GitLinkRow:
 
 
 async def _secret(app: Core, work: Work, row: GitLinkRow) -> GitLinkSecret:
-    wrapped = (await work.keys.wrapped({row.data_key_id}))[row.data_key_id]
-    secret = app.master_key.decrypt(wrapped, row.secret_ciphertext, f"git_links/{row.id}").decode()
-    return GitLinkSecret(id=row.id, url=hook_url(app, row), secret=secret)
+    bound_to = f"git_links/{row.id}"
+    secret = await app.decrypt(work, row.organization_id, row.data_key_id, row.secret_ciphertext, bound_to)
+    return GitLinkSecret(id=row.id, url=hook_url(app, row), secret=secret.decode())
 
 
 async def _say(work: Work, call: Call[None], row: GitLinkRow, what: str) -> None:

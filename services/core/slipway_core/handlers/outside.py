@@ -246,8 +246,8 @@ async def opened(app: Core, work: Work, row: OutsideAccess) -> dict[str, str]:
     """The secret fields, for those who use them."""
     if row.ciphertext is None or row.data_key_id is None:
         return {}
-    wrapped = (await work.keys.wrapped({row.data_key_id}))[row.data_key_id]
-    plain = app.master_key.decrypt(wrapped, row.ciphertext, f"outside_accesses/{row.id}")
+    bound_to = f"outside_accesses/{row.id}"
+    plain = await app.decrypt(work, row.organization_id, row.data_key_id, row.ciphertext, bound_to)
     return msgspec.json.decode(plain, type=dict[str, str])
 
 

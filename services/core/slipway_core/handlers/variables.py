@@ -238,7 +238,7 @@ def _check_mount_path(path: str | None) -> None:
 
 
 async def _check_leads_somewhere(app: Core, work: Work, place: Place, key: str) -> None:
-    known = await plain(app, work, await visible(app, work, place), careful=False)
+    known = await plain(app, work, place, await visible(app, work, place), careful=False)
     elsewhere: frozenset[str] = frozenset()
     if not place.service_id:
         elsewhere = await work.variables.keys_below(place.project_id, place.environment_id or None)
@@ -255,7 +255,7 @@ async def _check_unused(app: Core, work: Work, place: Place, row: VariableRow) -
             row.key, place.project_id, place.environment_id or None, place.service_id or None
         )
         by_id = {one.id: one for one in may}
-        for one in await plain(app, work, may, careful=False):
+        for one in await plain(app, work, place, may, careful=False):
             if one.id != row.id and row.key in variables.mentions(one):
                 users[one.id] = by_id[one.id]
     if users:
