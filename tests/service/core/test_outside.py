@@ -124,6 +124,7 @@ async def test_addresses_inside_are_refused(platform: Any, url: str) -> None:
 CLOUDS = [
     ("aws", {"type": "AWS_STATIC", "access_key_id": "AK", "secret_access_key": "hush-aws"}, "AWS"),
     ("aws", {"type": "AWS_ROLE", "role_arn": "arn:aws:iam::1:role/x"}, "AWS_ROLE"),
+    ("azure", {"azure_tenant_id": "t", "azure_subscription_id": "s"}, "AZURE"),
     ("gcp", {"gcp_credentials": "hush-gcp"}, "GCP"),
     (
         "gcp",

@@ -44,6 +44,7 @@ PATHS = (
     "/cluster/{cluster}/environments",
     "/project/{project}/environment",
     "/project/{project}/environment/stats",
+    "/project/{project}/environment/overview",
     "/project/{project}/environment/status",
     "/project/{project}/environmentVariable",
     "/project/{project}/secret",

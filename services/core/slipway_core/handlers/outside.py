@@ -361,7 +361,7 @@ def _object_type(row: OutsideAccess) -> str:
     federated = row.config.get("credential_type") == "WORKLOAD_IDENTITY_FEDERATION"
     if row.kind == "gcp":
         return "GCP_WORKLOAD_IDENTITY_FEDERATION" if federated else "GCP"
-    return {"scaleway": "SCW"}.get(row.kind, "OTHER")
+    return {"scaleway": "SCW", "azure": "AZURE"}.get(row.kind, "OTHER")
 
 
 LISTS: dict[str, Any] = {

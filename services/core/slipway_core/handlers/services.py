@@ -235,9 +235,8 @@ async def links_of_environment(app: Core, call: Call[None]) -> answers.LinkRespo
 
 def _links(app: Core, service: Service) -> list[answers.Link]:
     """The public default port answers under the label; other public ports have no address of their own yet."""
-    public = [port for port in service.config.get("ports") or [] if port["publicly_accessible"]]
-    port = next((port for port in public if port.get("is_default")), None)
-    if port is None or port.get("protocol", "HTTP") not in ("HTTP", "GRPC"):
+    port = _public_port(service)
+    if port is None:
         return []
     scheme, number = _outside(app.settings.public_url)
     shown = "" if (scheme, number) in (("http", 80), ("https", 443)) else f":{number}"
@@ -251,6 +250,17 @@ def _links(app: Core, service: Service) -> list[answers.Link]:
         "is_default": True,
     }
     return [msgspec.convert(link, answers.Link)]
+
+
+def _public_port(service: Service) -> dict[str, Any] | None:
+    public = [port for port in service.config.get("ports") or [] if port["publicly_accessible"]]
+    port = next((port for port in public if port.get("is_default")), None)
+    return port if port is not None and port.get("protocol", "HTTP") in ("HTTP", "GRPC") else None
+
+
+def is_public(service: Service) -> bool:
+    """Whether requests from outside are led to it."""
+    return _public_port(service) is not None
 
 
 def _outside(public_url: str) -> tuple[str, int]:

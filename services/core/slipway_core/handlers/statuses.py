@@ -321,11 +321,11 @@ async def of_kind(app: Core, call: Call[Any], kind: str) -> answers.ReferenceObj
     """The statuses of all services of a kind in an environment."""
     async with app.reading() as work:
         one = await picture(app, work, call.place.environment_id)
-    results = [_reference(status(one, service)) for service in one.services if service.kind == kind]
+    results = [reference(status(one, service)) for service in one.services if service.kind == kind]
     return answers.ReferenceObjectStatusResponseList(results=results)
 
 
-def _reference(known: answers.Status) -> answers.ReferenceObjectStatus:
+def reference(known: answers.Status) -> answers.ReferenceObjectStatus:
     return answers.ReferenceObjectStatus(**{name: getattr(known, name) for name in known.__struct_fields__})
 
 

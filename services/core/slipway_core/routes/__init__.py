@@ -14,6 +14,7 @@ from slipway_core.handlers import hellos, terminals
 from slipway_core.routes import (
     clusters,
     deployments,
+    insight,
     invitations,
     outside,
     people,
@@ -26,7 +27,7 @@ from slipway_core.routes import (
 from slipway_http import Route
 
 PREFIX = "/api"
-AREAS = (people, invitations, projects, services, service_parts, variables, clusters, outside, deployments)
+AREAS = (people, invitations, projects, services, service_parts, variables, clusters, outside, deployments, insight)
 
 ROUTES: list[Route] = [replace(route, path=PREFIX + route.path) for area in AREAS for route in area.ROUTES]
 

@@ -62,6 +62,7 @@ SORTS = (
         users=answers.GitTokenAssociatedServicesResponseList,
     ),
     _credentials("aws", bodies.AwsCredentialsRequest),
+    _credentials("azure", bodies.AzureCredentialsRequest),
     _credentials("gcp", bodies.GcpCredentialsRequest),
     _credentials("scaleway", bodies.ScalewayCredentialsRequest),
     _credentials("onPremise", bodies.OnPremiseCredentialsRequest),

@@ -64,6 +64,7 @@ LAST_OF_MANY = """
     SELECT DISTINCT ON (environment_id) * FROM deployments
     WHERE environment_id = ANY($1::uuid[]) ORDER BY environment_id, number DESC
 """
+NAMED = "SELECT * FROM deployments WHERE environment_id = $1 AND (id::text = $2 OR number::text = $2)"
 HISTORY = """
     SELECT * FROM deployments
     WHERE environment_id = $1 AND ($2::uuid IS NULL OR number < (SELECT number FROM deployments WHERE id = $2::uuid))
@@ -141,6 +142,12 @@ class Deployments:
 
     async def get(self, id: str) -> Run | None:
         row = await self._connection.fetchrow(GET, id)
+        return None if row is None else _run(row)
+
+    async def named(self, environment_id: str, name: str) -> Run | None:
+        """A deployment of an environment by its id, its number, or `<environment id>-<number>`."""
+        name = name.lower().removeprefix(f"{environment_id}-")
+        row = await self._connection.fetchrow(NAMED, environment_id, name)
         return None if row is None else _run(row)
 
     async def many(self, ids: Iterable[str]) -> list[Run]:

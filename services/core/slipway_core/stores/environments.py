@@ -24,6 +24,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     organization_id: str
     cluster_name: str
+    cluster_kind: str
     cluster_config: dict[str, Any]
     project_name: str
     services: int
@@ -33,7 +34,8 @@ ADD = """
     INSERT INTO environments (id, project_id, cluster_id, name, mode, last_updated_by) VALUES ($1, $2, $3, $4, $5, $6)
 """
 LIST = """
-    SELECT e.*, p.organization_id, p.name AS project_name, c.name AS cluster_name, c.config AS cluster_config,
+    SELECT e.*, p.organization_id, p.name AS project_name, c.name AS cluster_name,
+        c.kind AS cluster_kind, c.config AS cluster_config,
         (SELECT count(*) FROM services s WHERE s.environment_id = e.id) AS services
     FROM environments e JOIN projects p ON p.id = e.project_id JOIN clusters c ON c.id = e.cluster_id
     WHERE ($1::uuid IS NULL OR e.id = $1) AND ($2::uuid IS NULL OR e.project_id = $2)
