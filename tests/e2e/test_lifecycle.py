@@ -27,8 +27,9 @@ def processes_of(home: Path) -> list[psutil.Process]:
 
 
 async def in_foreground(home: Path, port: int, *, ignore_sigint: bool = False) -> asyncio.subprocess.Process:
-    def ignore() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    def interrupts() -> None:
+        # However the tests themselves were started: ignored signals are inherited.
+        signal.signal(signal.SIGINT, signal.SIG_IGN if ignore_sigint else signal.default_int_handler)
 
     return await asyncio.create_subprocess_exec(
         str(REPOSITORY / "slipway"),
@@ -36,7 +37,7 @@ async def in_foreground(home: Path, port: int, *, ignore_sigint: bool = False) -
         env=os.environ | {"SLIPWAY_HOME": str(home)},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
-        preexec_fn=ignore if ignore_sigint else None,
+        preexec_fn=interrupts,
     )
 
 
