@@ -69,6 +69,21 @@ class Bind(Record, frozen=True, kw_only=True):
     writable: bool = False
 
 
+class ImageRoot(Record, frozen=True, kw_only=True):
+    """A root file system that a program brings along, and who it is inside (`enclosure.image_argv`)."""
+
+    root: str
+    uids: list[tuple[int, int, int]]
+    """Lines of (inside, outside, how many)."""
+    gids: list[tuple[int, int, int]]
+    uid: int = 0
+    """The program's user inside."""
+    gid: int = 0
+    groups: list[int] = []
+    ports: dict[int, int] = {}
+    """A port that it may listen on → the port of this machine that it gets instead."""
+
+
 class Launch(Record, frozen=True, kw_only=True):
     """launch.json: all that the shim needs to run a release, and a shell to stand beside it."""
 
@@ -83,6 +98,8 @@ class Launch(Record, frozen=True, kw_only=True):
     """Inside the sandbox."""
     binds: list[Bind] = []
     sandboxed: bool = True
+    image: ImageRoot | None = None
+    """Where the program brings its own root file system."""
     uid: int = 0
     """Owner of the files that the program may write."""
     hostname: str = "app"

@@ -135,7 +135,7 @@ class Sandbox:
         argv += ["--unshare-cgroup-try", "--hostname", self.hostname]
         argv += ["--new-session"] if self.new_session else []
         argv += ["--json-status-fd", str(self.status_fd)] if self.status_fd is not None else []
-        argv += self._identity() + _system() + ["--proc", "/proc", "--dev", "/dev"]
+        argv += self._identity() + system_mounts() + ["--proc", "/proc", "--dev", "/dev"]
         argv += ["--perms", "1777", "--size", str(TEMPORARY_BYTES), "--tmpfs", "/dev/shm"]  # noqa: S108
         argv += self._temporary()
         for bind in self.binds:
@@ -156,7 +156,7 @@ class Sandbox:
 
     def _limits(self) -> list[str]:
         """Counted per user and, since Linux 5.14, per user namespace: other programs don't count."""
-        if not self.max_processes or not os.access(PRLIMIT, os.X_OK) or not _counts_by_namespace():
+        if not self.max_processes or not os.access(PRLIMIT, os.X_OK) or not counts_by_namespace():
             return []
         return [PRLIMIT, f"--nproc={self.max_processes}", "--core=0", "--"]
 
@@ -229,7 +229,8 @@ def why_not() -> str:
 
 
 @cache
-def _counts_by_namespace() -> bool:
+def counts_by_namespace() -> bool:
+    """Whether a limit on processes counts those of the own user namespace only."""
     found = re.match(r"(\d+)\.(\d+)", os.uname().release)
     return found is not None and (int(found[1]), int(found[2])) >= (5, 14)
 
@@ -245,7 +246,8 @@ def _refusal(kind: Isolation) -> str:
 
 
 @cache
-def _system() -> list[str]:
+def system_mounts() -> list[str]:
+    """bubblewrap's arguments that show the system's programs and public settings, read-only."""
     argv: list[str] = []
     for directory in SYSTEM_DIRECTORIES:
         if os.path.islink(directory):
