@@ -52,6 +52,7 @@ async def serve(settings: Settings, life: Life) -> None:
         logs=LogSender(bus, settings.cluster_id),
         build_slots=asyncio.Semaphore(settings.build_slots),
         deploy_slots=asyncio.Semaphore(settings.deploys),
+        run_slots=asyncio.Semaphore(settings.runs),
     )
     pulling = Pulling(engine)
     await engine.orders.listen(pulling.obey)

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from slipway_bus import Bus
+from slipway_contracts.tasks import TaskKind
 from slipway_engine.drivers import Driver
 from slipway_engine.orders import Orders
 from slipway_engine.reports import Spool
@@ -28,3 +29,8 @@ class Engine:
     logs: LogSender
     build_slots: asyncio.Semaphore
     deploy_slots: asyncio.Semaphore
+    run_slots: asyncio.Semaphore
+
+    def slots_for(self, kind: TaskKind) -> asyncio.Semaphore:
+        """How many tasks of a kind are worked on at once: long runs of jobs keep no deployment waiting."""
+        return {TaskKind.BUILD: self.build_slots, TaskKind.RUN: self.run_slots}.get(kind, self.deploy_slots)

@@ -53,7 +53,9 @@ class Execution:
         self._claimed = False
         self._driving: asyncio.Task[Outcome] | None = None
         self._work: Work | None = None
-        path = engine.layout.service(task.service_id).fence
+        service = engine.layout.service(task.service_id)
+        # Runs of a job go on beside what changes it.
+        path = service.run_fence if task.kind is TaskKind.RUN else service.fence
         mark = Mark(fence=task.fence, delivery=delivery.deliveries, task_id=task.id, engine_id=engine.engine_id)
         self._fence = Fence(path, mark)
         self._metrics: list[StepMetric] = []
@@ -83,6 +85,8 @@ class Execution:
     def leave(self) -> None:
         """The engine stops: end the work, say nothing, and let another engine have it."""
         self._leaving = True
+        if self._work is not None:
+            self._work.leaving = True
         if self._driving is not None:
             self._driving.cancel()
 
@@ -176,7 +180,11 @@ class Execution:
         finally:
             step_log.close()
         return self._made(
-            TaskState.SUCCEEDED, message=outcome.message, artifact=outcome.artifact, outputs=outcome.outputs
+            TaskState.SUCCEEDED,
+            message=outcome.message,
+            artifact=outcome.artifact,
+            outputs=outcome.outputs,
+            sealed_outputs=outcome.sealed_outputs,
         )
 
     def _secrets(self) -> TaskSecrets:
@@ -191,7 +199,7 @@ class Execution:
 
     async def _drive(self, work: Work, left_seconds: float) -> Outcome:
         """Have the driver do it, until the deadline, an order, or the loss of the lease."""
-        slots = self._engine.build_slots if self.task.kind is TaskKind.BUILD else self._engine.deploy_slots
+        slots = self._engine.slots_for(self.task.kind)
         verb: Callable[[Work], Awaitable[Outcome]] = getattr(self._engine.driver, self.task.kind.value)
 
         async def drive() -> Outcome:
@@ -236,6 +244,8 @@ class Execution:
 
     def _lose(self) -> None:
         self._lost = True
+        if self._work is not None:
+            self._work.leaving = True
         if self._driving is not None:
             self._driving.cancel()
 
@@ -272,6 +282,7 @@ class Execution:
         percent: int | None = None,
         artifact: str = "",
         outputs: dict[str, str] | None = None,
+        sealed_outputs: bytes = b"",
     ) -> Report:
         task = self.task
         return Report(
@@ -291,6 +302,7 @@ class Execution:
             percent=percent,
             artifact=artifact,
             outputs=outputs or {},
+            sealed_outputs=sealed_outputs,
             metrics=list(self._metrics),
             at=datetime.now(UTC),
         )
@@ -298,7 +310,8 @@ class Execution:
 
 def _secret_values(secrets: TaskSecrets) -> list[str]:
     values = [variable.value for variable in secrets.variables if variable.secret]
-    return [value for value in [*values, secrets.git_password] if value]
+    password = secrets.database.password if secrets.database else ""
+    return [value for value in [*values, secrets.git_password, password] if value]
 
 
 def _machine(error: OSError) -> str:

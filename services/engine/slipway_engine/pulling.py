@@ -29,7 +29,7 @@ class Pulling:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._slots = engine.settings.build_slots + engine.settings.deploys
+        self._slots = engine.settings.build_slots + engine.settings.deploys + engine.settings.runs
         self._in_hand: dict[str, tuple[Execution, asyncio.Task[None]]] = {}
         self._ended = asyncio.Event()
 

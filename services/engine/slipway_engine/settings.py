@@ -44,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Builds at once; 0: one per core."""
     deploys: int = 8
     """Other tasks at once."""
+    runs: int = 32
+    """Runs of cron jobs at once."""
     build_timeout_seconds: float = 1800
     """Longest time of one build."""
     build_disk_bytes: int = 5 * 1024**3

@@ -33,6 +33,8 @@ class Work:
     metrics: list[StepMetric] = field(default_factory=list)
     forced: bool = False
     """Canceled by force: end what was begun without grace."""
+    leaving: bool = False
+    """It goes on elsewhere (this engine stops, or lost its lease): what was begun must be left as it is."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Outcome:
     message: str
     artifact: str = ""
     outputs: dict[str, str] = field(default_factory=dict)
+    sealed_outputs: bytes = b""
+    """What a job gives, for core alone."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,14 @@ class Driver(Protocol):
 
     async def delete(self, work: Work) -> Outcome:
         """Remove the service and all it has."""
+        ...
+
+    async def run(self, work: Work) -> Outcome:
+        """Run a deployed job to its end."""
+        ...
+
+    async def clean(self, work: Work) -> Outcome:
+        """Remove what failed runs of a job left."""
         ...
 
     async def observe(self) -> list[Observed]:

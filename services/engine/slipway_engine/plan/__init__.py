@@ -46,11 +46,11 @@ def detect(tree: Tree, service: ServiceSpec, *, container_tool: str = "") -> Bui
         return _static(tree)
     lines = procfile(tree.texts.get("Procfile", ""))
     plan = _languages(tree, lines)
-    if plan is None and "index.html" in tree.names and not lines:
+    if plan is None and "index.html" in tree.names and not lines and service.job is None:
         return _static(tree)
     if plan is None and "Dockerfile" in tree.names and not lines:
         return _docker("Dockerfile", container_tool)
-    if plan is None and not lines and not service.entrypoint and not service.arguments:
+    if plan is None and not lines and not service.entrypoint and not service.arguments and service.job is None:
         raise NoPlan(_nothing(tree), "Looked for:\n" + "\n".join(f"- {one}" for one in LOOKED_FOR))
     return _with_start(plan or BuildPlan(language="procfile"), lines, service)
 
@@ -90,6 +90,11 @@ def _with_start(plan: BuildPlan, lines: Mapping[str, str], service: ServiceSpec)
     if service.entrypoint or service.arguments:
         command = (*([service.entrypoint] if service.entrypoint else []), *service.arguments)
         start = Start(kind=StartKind.COMMAND, command=command)
+    if service.job is not None:
+        # Each event may have a command of its own; this is for those that have none.
+        line = lines.get("job") or lines.get("web")
+        start = Start(kind=StartKind.SHELL, command=(line,)) if line else plan.start
+        start = start or Start(kind=StartKind.COMMAND, command=())
     commands = (*plan.build_commands, *([lines["build"]] if "build" in lines else []))
     if start is None and not plan.static_output:
         raise NoPlan(

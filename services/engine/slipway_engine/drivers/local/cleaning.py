@@ -14,7 +14,7 @@ import structlog
 from slipway_engine.drivers.local.layers import MARK
 from slipway_engine.drivers.local.paths import Artifact
 from slipway_engine.trees import remove_tree
-from slipway_workloads import Layout, Release
+from slipway_workloads import Layout, Release, ServiceMeta
 from slipway_workloads.records import read
 
 CLEAN_SECONDS = 900.0
@@ -47,7 +47,7 @@ class Cleaning:
 
     def clean(self, now: float) -> None:
         """Remove what has been unused for long."""
-        used = {release.artifact for release in self._releases()}
+        used = {release.artifact for release in self._releases()} | set(self._of_jobs())
         kept: list[Artifact] = []
         for folder in _folders(self._layout.artifacts_dir):
             artifact = read(folder / "artifact.json", Artifact)
@@ -66,6 +66,12 @@ class Cleaning:
         for mirror in _folders(self._layout.mirrors_dir):
             if len(list((mirror / "objects" / "pack").glob("*.pack"))) > MIRROR_PACKS:
                 remove_tree(mirror)
+
+    def _of_jobs(self) -> Iterator[str]:
+        for service in self._layout.services():
+            meta = read(service.meta, ServiceMeta)
+            if meta is not None:
+                yield meta.artifact
 
     def _releases(self) -> Iterator[Release]:
         for service in self._layout.services():

@@ -1,16 +1,16 @@
 """The verbs of the local driver: build, deploy, stop, start, restart, delete, observe."""
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-
-from slipway_contracts.specs import TaskVariable
+from slipway_contracts.specs import ServiceKind, TaskVariable
 from slipway_engine.drivers import Observed, Outcome, Work
 from slipway_engine.drivers.local.building import Building, measured
+from slipway_engine.drivers.local.claims import changed, claim, meta_of, service_of
 from slipway_engine.drivers.local.cleaning import Cleaning
+from slipway_engine.drivers.local.databases import Databases
 from slipway_engine.drivers.local.draining import Draining
+from slipway_engine.drivers.local.jobs import Jobs
 from slipway_engine.drivers.local.launching import Launching, about, files_of, variables_of
 from slipway_engine.drivers.local.paths import Artifact, read_artifact, release_name
 from slipway_engine.drivers.local.ports import Ports
@@ -27,7 +27,6 @@ from slipway_workloads import (
     Release,
     ReleaseDirectory,
     ServiceDirectory,
-    ServiceMeta,
     Status,
     Supervisor,
     SupervisorConfig,
@@ -64,7 +63,11 @@ class LocalDriver:
         self._routes = Routes(Path(settings.caddy_admin_socket) if settings.caddy_admin_socket else None)
         self._draining = Draining(self._layout, self._releases, settings.drain_seconds)
         self._cleaning = Cleaning(self._layout)
-        self.capabilities = ["local", "build", "sandbox" if sandbox_works() else "no-sandbox"]
+        databases = Databases(self._layout, self._releases, self._ports)
+        self._jobs = Jobs(self._layout, self._releases, self._launching)
+        self._kinds: dict[str, Databases | Jobs] = {ServiceKind.DATABASE: databases, ServiceKind.JOB: self._jobs}
+        isolation = "sandbox" if sandbox_works() else "no-sandbox"
+        self.capabilities = ["local", "build", isolation, *self._jobs.capabilities, *databases.capabilities]
 
     async def attend(self, stopping: asyncio.Event) -> None:
         """Drain old versions and clean up until `stopping`."""
@@ -74,8 +77,17 @@ class LocalDriver:
         self._check_disk()
         return await self._building.build(work)
 
+    async def run(self, work: Work) -> Outcome:
+        self._check_disk()
+        return await self._jobs.run(work)
+
+    async def clean(self, work: Work) -> Outcome:
+        return await self._jobs.clean(work)
+
     async def deploy(self, work: Work) -> Outcome:
         self._check_disk()
+        if kind := self._kinds.get(work.task.service.kind):
+            return await kind.deploy(work)
         artifact = await asyncio.to_thread(read_artifact, self._layout, work.task.artifact)
         if artifact is None:
             raise TaskFailed(
@@ -86,23 +98,29 @@ class LocalDriver:
 
     async def restart(self, work: Work) -> Outcome:
         """The same version with the same variables in new processes, without a gap."""
+        if isinstance(kind := self._kinds.get(work.task.service.kind), Databases):
+            return await kind.restart(work)
         artifact, variables = await asyncio.to_thread(self._as_it_was, work)
         return await self._roll_out(work, artifact, variables)
 
     async def start(self, work: Work) -> Outcome:
-        meta, service = self._meta(work), self._service(work)
+        if kind := self._kinds.get(work.task.service.kind):
+            return await kind.start(work)
+        meta, service = meta_of(self._layout, work), service_of(self._layout, work)
         if meta and meta.desired == "running" and self._runs(service.release(meta.current_release)):
             return Outcome("It runs already.")
         return await self.restart(work)
 
     async def stop(self, work: Work) -> Outcome:
-        service, meta = self._service(work), self._meta(work)
+        if kind := self._kinds.get(work.task.service.kind):
+            return await kind.stop(work)
+        service, meta = service_of(self._layout, work), meta_of(self._layout, work)
         if meta is None:
             return Outcome("There is nothing to stop.")
         await self._routes.ensure(service, self._hostnames(work))
         async with work.fence.held():
             write_bytes(service.upstream, STOPPED_UPSTREAM.encode())
-            write(service.meta, self._changed(meta, work, desired="stopped"))
+            write(service.meta, changed(meta, work, desired="stopped"))
         for name in service.release_names():
             if self._state(service, name) in ("starting", "running", "draining"):
                 work.log.say(f"Stopping release {name}")
@@ -110,12 +128,14 @@ class LocalDriver:
         return Outcome("Stopped.")
 
     async def delete(self, work: Work) -> Outcome:
-        service = self._service(work)
+        if kind := self._kinds.get(work.task.service.kind):
+            return await kind.delete(work)
+        service = service_of(self._layout, work)
         async with work.fence.held():
             await self._routes.remove(service)
-            meta = self._meta(work)
+            meta = meta_of(self._layout, work)
             if meta is not None:
-                write(service.meta, self._changed(meta, work, desired="deleted"))
+                write(service.meta, changed(meta, work, desired="deleted"))
         for name in service.release_names():
             await self._releases.retire(service, name, forced=work.forced)
         await work.fence.check()
@@ -129,7 +149,7 @@ class LocalDriver:
     # The way to a new version
 
     async def _roll_out(self, work: Work, artifact: Artifact, variables: list[TaskVariable]) -> Outcome:
-        service = self._service(work)
+        service = service_of(self._layout, work)
         done = self._rolled_out_before(work, service)
         if done is not None:
             await self._routes.ensure(service, self._hostnames(work))
@@ -160,7 +180,7 @@ class LocalDriver:
         await work.tell("Starting the new version", 10)
         work.log.say(f"Starting release {release.name} on port {port}: {' '.join(artifact.start_command)[:200]}")
         await work.fence.check()
-        self._claim_service(work, release.service)
+        claim(self._layout, work, self._hostnames(work))
         memory_mib = work.task.service.memory_mib
         await in_thread(self._launching.lay_out, release, artifact, work.task, variables, port, memory_mib)
         write(release.about, about(release, artifact, work.task, port))
@@ -184,12 +204,12 @@ class LocalDriver:
 
         Done again it changes nothing, so an engine that died in its middle is followed by one that completes it.
         """
-        meta, record = self._meta(work), read(release.about, Release)
+        meta, record = meta_of(self._layout, work), read(release.about, Release)
         assert meta is not None, "a release that is being started has its service's record"
         assert record is not None, "and its own"
         async with work.fence.held():
             self._releases.mark(service, release.name, "running")
-            write(service.meta, self._changed(meta, work, desired="running", current_release=release.name))
+            write(service.meta, changed(meta, work, desired="running", current_release=release.name))
             try:
                 write_bytes(service.upstream, f"127.0.0.1:{record.port}".encode())
             except OSError:
@@ -209,13 +229,13 @@ class LocalDriver:
 
     async def _give_up(self, work: Work, service: ServiceDirectory, release: ReleaseDirectory) -> None:
         """The new version ends, unless it gets the requests already; the old one never noticed."""
-        meta = self._meta(work)
+        meta = meta_of(self._layout, work)
         if meta is None or meta.current_release != release.name:
             await self._releases.retire(service, release.name, forced=work.forced, state="failed")
 
     def _rolled_out_before(self, work: Work, service: ServiceDirectory) -> ReleaseDirectory | None:
         """The release to which an earlier delivery of this task switched before its engine died."""
-        meta = self._meta(work)
+        meta = meta_of(self._layout, work)
         if meta is None or not meta.current_release.startswith(f"{work.task.fence:010d}-"):
             return None
         release = service.release(meta.current_release)
@@ -223,7 +243,7 @@ class LocalDriver:
 
     async def _end_unfinished(self, work: Work, service: ServiceDirectory) -> None:
         """What deploys that died began."""
-        meta = self._meta(work)
+        meta = meta_of(self._layout, work)
         for name in service.release_names():
             if self._state(service, name) == "starting" and (meta is None or meta.current_release != name):
                 await work.fence.check()
@@ -232,7 +252,7 @@ class LocalDriver:
     # What is known of a service
 
     def _as_it_was(self, work: Work) -> tuple[Artifact, list[TaskVariable]]:
-        meta, service = self._meta(work), self._service(work)
+        meta, service = meta_of(self._layout, work), service_of(self._layout, work)
         release = service.release(meta.current_release) if meta and meta.current_release else None
         launch = read(release.launch, Launch) if release else None
         record = read(release.about, Release) if release else None
@@ -241,38 +261,9 @@ class LocalDriver:
             raise NotDeployed("There is no version of this service on this machine to start: deploy it first.")
         return artifact, variables_of(launch, files_of(launch, release))
 
-    def _claim_service(self, work: Work, service: ServiceDirectory) -> None:
-        """meta.json: what agents and the next engine know it by."""
-        task, spec = work.task, work.task.service
-        old = self._meta(work)
-        meta = ServiceMeta(
-            cluster_id=task.cluster_id,
-            organization_id=task.organization_id,
-            project_id=task.project_id,
-            environment_id=task.environment_id,
-            service_id=task.service_id,
-            name=spec.name,
-            label=spec.label,
-            hostnames=self._hostnames(work),
-            fence=task.fence,
-            current_release=old.current_release if old else "",
-            desired=old.desired if old else "running",
-            changed_at=datetime.now(UTC),
-        )
-        write(service.meta, meta)
-
-    def _changed(self, meta: ServiceMeta, work: Work, **changes: str) -> ServiceMeta:
-        return msgspec.structs.replace(meta, fence=work.task.fence, changed_at=datetime.now(UTC), **changes)
-
     def _hostnames(self, work: Work) -> list[str]:
         spec = work.task.service
         return list(spec.hostnames) or [f"{spec.label}.{self._settings.workload_domain}"]
-
-    def _service(self, work: Work) -> ServiceDirectory:
-        return self._layout.service(work.task.service_id)
-
-    def _meta(self, work: Work) -> ServiceMeta | None:
-        return read(self._service(work).meta, ServiceMeta)
 
     def _state(self, service: ServiceDirectory, name: str) -> str:
         record = read(service.release(name).about, Release)

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from slipway_contracts.specs import ServiceSpec, TaskVariable
 from slipway_contracts.tasks import Task
 from slipway_engine.drivers.local import tools
@@ -52,17 +54,29 @@ class Launching:
         variables: Sequence[TaskVariable],
         port: int,
         memory_mib: int,
+        *,
+        command: Sequence[str] = (),
+        writable: Bind | None = None,
     ) -> Launch:
-        """Make the release's directory, complete, not yet started."""
+        """Make the release's directory, complete, not yet started.
+
+        `command`: instead of the artifact's own. `writable`: a directory that is made for it besides its own.
+        """
         remove_tree(release.root)
         release.root.mkdir(parents=True)
         copy_tree(artifact_directory(self._layout, artifact.key) / "app", release.source)
         binds = self._binds(release, artifact)
         binds += _files(release, variables)
+        if writable is not None:
+            Path(writable.host).mkdir(parents=True, mode=0o700)
+            binds.append(msgspec.structs.replace(writable, writable=True))
         sandbox = self._sandbox(release, artifact, binds, task.service)
         environment = _environment(task, variables, artifact, port)
-        launch = self._launch(release, artifact, sandbox, task, environment, port, memory_mib)
+        argv = list(command) or self._command(release, artifact, sandbox, port)
+        launch = self._launch(release, artifact, sandbox, task, environment, port, memory_mib, argv)
         sandbox.own(release.source)
+        if writable is not None:
+            sandbox.own(Path(writable.host))
         if (release.root / "files").exists():
             sandbox.own(release.root / "files")
         if sandbox.isolation is Isolation.NONE:
@@ -106,9 +120,9 @@ class Launching:
         environment: dict[str, str],
         port: int,
         memory_mib: int,
+        command: list[str],
     ) -> Launch:
         environment["PATH"] = self._path(release, artifact)
-        command = self._command(release, artifact, sandbox, port)
         early, late = split_environment(environment)
         return Launch(
             argv=sandbox.argv(command, late),
@@ -184,7 +198,7 @@ def _environment(task: Task, variables: Sequence[TaskVariable], artifact: Artifa
         "SLIPWAY_DEPLOYMENT_ID": task.deployment_id,
         "SLIPWAY_COMMIT": task.service.git.commit if task.service.git else artifact.commit,
         **given,
-        "PORT": str(port),
+        **({"PORT": str(port)} if port else {}),
     }
     if sum(len(key) + len(value.encode()) for key, value in environment.items()) > ENVIRONMENT_BYTES:
         raise VariableWrong("All variables together are larger than 1 MiB, more than a program can be given.")

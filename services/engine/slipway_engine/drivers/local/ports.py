@@ -5,14 +5,14 @@ import socket
 
 from slipway_engine.problems import StartFailed
 from slipway_engine.settings import Settings
-from slipway_workloads import Layout, Release
+from slipway_workloads import DatabaseRecord, Layout, Release
 from slipway_workloads.records import read
 
 OCCUPYING = frozenset(("starting", "running", "draining"))
 
 
 class Ports:
-    """Gives out free ports. One that a release holds is not given again, also while its program is down."""
+    """Gives out free ports. One that a release or a database holds is not given again, also while it is down."""
 
     def __init__(self, layout: Layout, settings: Settings) -> None:
         self._layout = layout
@@ -36,6 +36,9 @@ class Ports:
     def _held(self) -> set[int]:
         held: set[int] = set()
         for service in self._layout.services():
+            database = read(service.database, DatabaseRecord)
+            if database is not None:
+                held.add(database.port)
             for name in service.release_names():
                 release = read(service.release(name).about, Release)
                 if release is not None and release.state in OCCUPYING:

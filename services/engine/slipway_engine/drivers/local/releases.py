@@ -25,9 +25,11 @@ class Releases:
         self._supervisor = supervisor
         self._keep = keep
 
-    async def start(self, release: ReleaseDirectory) -> None:
+    async def start(self, release: ReleaseDirectory, *, once: bool = False) -> None:
+        """Start the program; it runs until it is paused or retired, or, `once`, to its own end."""
         release.status.unlink(missing_ok=True)
-        await self._supervisor.start(release.program, shim_command(release.launch), self._stop_seconds(release))
+        command = shim_command(release.launch)
+        await self._supervisor.start(release.program, command, self._stop_seconds(release), once=once)
 
     async def pause(self, service: ServiceDirectory, name: str) -> None:
         """End the program; it can be started again as it was."""
@@ -71,7 +73,7 @@ class Releases:
 
     def _is_retired(self, release: ReleaseDirectory) -> bool:
         about = read(release.about, Release)
-        return about is None or (about.state in ("stopped", "failed") and not release.launch.exists())
+        return about is None or (about.state in ("stopped", "failed", "completed") and not release.launch.exists())
 
 
 def free_bytes(directory: Path) -> int:
