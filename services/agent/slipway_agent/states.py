@@ -27,6 +27,8 @@ from slipway_workloads.records import read
 log = structlog.get_logger()
 
 ALIVE_SECONDS = 5.0
+JOB = "JOB"
+"""ServiceKind of what is meant to end."""
 LIVING = ("starting", "running", "waiting", "stopping")
 
 
@@ -48,6 +50,8 @@ def process_state(known: Known, release: Release, status: Status | None) -> Proc
 def _word(meta: ServiceMeta, release: Release, status: Status | None) -> tuple[str, str]:
     if status is None:
         return ("STARTING", "") if release.state == "starting" else ("STOPPED", "it was never started")
+    if status.over and meta.kind == JOB:
+        return _of_run(release, status)
     if status.state != "exited" and not alive(status.shim_pid):
         return (
             "ERROR",
@@ -63,6 +67,13 @@ def _word(meta: ServiceMeta, release: Release, status: Status | None) -> tuple[s
         return "ERROR", _again(status)
     if meta.desired == "stopped" or release.state in ("stopped", "draining"):
         return "STOPPED", ""
+    return "ERROR", status.reason or "it ended"
+
+
+def _of_run(release: Release, status: Status) -> tuple[str, str]:
+    """A run of a job that is over: it was meant to end, and to end well."""
+    if status.exit_code == 0 and release.state != "failed":
+        return "COMPLETED", ""
     return "ERROR", status.reason or "it ended"
 
 

@@ -4,6 +4,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from slipway_agent.services import Known
@@ -74,3 +75,22 @@ def test_what_a_process_is(
     assert state.state == word
     assert reason in state.reason
     assert bool(state.reason) == bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("status", "release", "word", "reason"),
+    [
+        (Status(state="running", shim_pid=HERE), "running", "RUNNING", ""),
+        (Status(state="waiting", shim_pid=HERE, reason="code 3"), "running", "ERROR", "code 3; it is started again"),
+        (Status(state="exited", over=True, exit_code=0, reason="it completed"), "completed", "COMPLETED", ""),
+        (Status(state="exited", over=True, exit_code=7, reason="code 7"), "failed", "ERROR", "code 7"),
+        (Status(state="exited", over=True, exit_code=0, reason="it completed"), "failed", "ERROR", "it completed"),
+    ],
+)
+def test_a_job_is_meant_to_end_and_to_end_well(
+    tmp_path: Path, status: Status, release: str, word: str, reason: str
+) -> None:
+    service = known(tmp_path)
+    job = Known(service.directory, msgspec.structs.replace(service.meta, kind="JOB"))
+    state = process_state(job, Release(name="r", created_at=datetime.now(UTC), state=release), status)
+    assert (state.state, state.reason) == (word, reason)
