@@ -33,6 +33,10 @@ GROUPS = {
             "list": ("variables:list_variables", "List variables; values of secrets are never shown."),
         },
     ),
+    "keys": (
+        "Keys of what the platform keeps encrypted.",
+        {"rotate": ("keys:rotate_keys", "Change all data keys, or with --master the master key, while serving.")},
+    ),
     "dead": (
         "Messages that were given up.",
         {

@@ -1,10 +1,13 @@
-"""Run core: python -m slipway_core [serve | migrate | bootstrap | resync]"""
+"""Run core: python -m slipway_core [serve | migrate | bootstrap | resync | rotate-keys [--master]]"""
 
+import asyncio
 import sys
+from pathlib import Path
 
 import msgspec
 
 from slipway_core.app import SYSTEM, Work, utc_now
+from slipway_core.handlers import keys, rotation
 from slipway_core.handlers.bootstrap import Bootstrap, bootstrap
 from slipway_core.serving import accounts_of, serve
 from slipway_core.settings import MigrateSettings, Settings
@@ -12,7 +15,7 @@ from slipway_errors import Invalid
 from slipway_postgres import check_schema, migrate, pool, transaction
 from slipway_service import run, run_once
 
-USAGE = "usage: python -m slipway_core [serve | migrate | bootstrap | resync]"
+USAGE = "usage: python -m slipway_core [serve | migrate | bootstrap | resync | rotate-keys [--master]]"
 
 
 async def apply_migrations(settings: MigrateSettings) -> None:
@@ -39,6 +42,30 @@ async def resync(settings: MigrateSettings) -> None:
         await Work(connection, SYSTEM, utc_now()).copies.everything()
 
 
+async def new_data_keys(settings: Settings) -> None:
+    """A new data key per organization while core serves: JSON on standard output says what was done."""
+    async with pool(settings.postgres_url, "core", max_size=2) as database:
+        await check_schema(database, "slipway_core")
+        _tell(await rotation.rotate_data_keys(database, keys.key_ring(settings)))
+
+
+async def new_master_key(settings: Settings) -> None:
+    """A new master key in the key file (with AWS KMS: the configured one), and every data key wrapped by it."""
+    file = Path(settings.master_key_file) if settings.master_key_file and not settings.kms_key_id else None
+    if file is not None:
+        await asyncio.to_thread(rotation.begin_new_master_key, file)
+    async with pool(settings.postgres_url, "core", max_size=2) as database:
+        await check_schema(database, "slipway_core")
+        done = await rotation.rewrap_data_keys(database, keys.key_ring(settings))
+    if file is not None:
+        await asyncio.to_thread(rotation.end_new_master_key, file)
+    _tell(done)
+
+
+def _tell(done: rotation.Rotated) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(done) + b"\n")
+
+
 def main() -> None:
     match sys.argv[1:]:
         case [] | ["serve"]:
@@ -49,6 +76,10 @@ def main() -> None:
             run_once(first_steps, Settings)
         case ["resync"]:
             run_once(resync, MigrateSettings)
+        case ["rotate-keys"]:
+            run_once(new_data_keys, Settings)
+        case ["rotate-keys", "--master"]:
+            run_once(new_master_key, Settings)
         case _:
             sys.exit(USAGE)
 

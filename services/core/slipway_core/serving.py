@@ -7,7 +7,7 @@ from slipway_bus import Bus, connect, declare
 from slipway_bus.accounts import AccountsFile
 from slipway_contracts.places import LOCATE, Locate, Place
 from slipway_core.app import SYSTEM, Core, Work, utc_now
-from slipway_core.handlers import copying, keys, overdue, places
+from slipway_core.handlers import copying, keys, overdue, places, rotation
 from slipway_core.routes import ROUTES, SUBSCRIPTIONS
 from slipway_core.settings import Settings
 from slipway_http import CachedLocate, Limits, Server, Serving, serve_http
@@ -103,5 +103,6 @@ def _spawn(app: Core, life: Life) -> None:
     life.spawn(copying.mark_at_start(app, life.stopping), name="copies-at-start")
     life.spawn(relay(app.pool, app.bus, life.stopping), name="relay")
     life.spawn(overdue.watch(app, life.stopping), name="clock")
+    life.spawn(rotation.remove_old_keys(app.pool, app.master_key, life.stopping), name="old-keys")
     for subscription in SUBSCRIPTIONS:
         life.spawn(app.bus.consume(subscription, app, life.stopping), name=subscription.durable)

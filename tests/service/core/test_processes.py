@@ -15,6 +15,7 @@ import pytest
 
 from slipway_bus.accounts import AccountsFile
 from slipway_contracts.events import CHANGED
+from slipway_core.handlers.rotation import begin_new_master_key
 from slipway_postgres import pool
 from slipway_security.envelope import create_master_key
 from slipway_security.sealing import new_keypair
@@ -234,3 +235,49 @@ async def test_built_in_repositories_move_with_the_platforms_address(environment
         assert moved["git_repository"]["url"] == "http://localhost:9999/git/p/web.git"
         link = (await core.get(f"/api/service/{application['id']}/gitLink", token))[1]
         assert link["url"].startswith("http://localhost:9999/hooks/slipway/")
+
+
+async def test_keys_change_by_command_while_core_serves(environment: dict[str, str], tmp_path: Path) -> None:
+    made = await bootstrap(environment)
+    token, organization = made["api_token"], made["organization_id"]
+    key_file = Path(environment["SLIPWAY_MASTER_KEY_FILE"])
+    first_key = key_file.read_bytes()
+    async with serving(environment) as core:
+        path = await a_link_with_a_secret(core, organization, token)
+        for options, done in ((), "data_keys"), (("--master",), "rewrapped"), ((), "data_keys"):
+            code, out, err = await run(environment, "rotate-keys", *options)
+            assert code == 0, err
+            assert json.loads(out)[done] >= 2
+            # Core decrypts what was there, and encrypts with what is new, without having been told.
+            assert (await core.ask("POST", f"{path}/rotate", token))[0] == 200
+        other = (await core.ask("POST", "/api/organization", token, {"name": "Other", "plan": "FREE"}))[0]
+        assert other in (201, 403)
+    assert key_file.read_bytes() != first_key
+    assert key_file.stat().st_mode & 0o777 == 0o600
+    assert sorted(one.name for one in tmp_path.iterdir() if "key" in one.name) == ["master.key"]
+    async with serving(environment) as core:
+        assert (await core.ask("POST", f"{path}/rotate", token))[0] == 200
+
+
+async def a_link_with_a_secret(core: "serving", organization_id: str, token: str) -> str:
+    """The path of a service's Git link: rotating it writes a secret, and reads it back."""
+    project = (await core.ask("POST", f"/api/organization/{organization_id}/project", token, {"name": "p"}))[1]
+    created = (await core.ask("POST", f"/api/project/{project['id']}/environment", token, {"name": "e"}))[1]
+    git = {"url": "https://github.com/a/b.git", "provider": "GITHUB"}
+    body = {"name": "web", "git_repository": git, "healthchecks": {}}
+    service = (await core.ask("POST", f"/api/environment/{created['id']}/application", token, body))[1]
+    return f"/api/service/{service['id']}/gitLink"
+
+
+async def test_a_change_of_the_master_key_that_was_cut_off_is_taken_up(environment: dict[str, str]) -> None:
+    made = await bootstrap(environment)
+    key_file = Path(environment["SLIPWAY_MASTER_KEY_FILE"])
+    async with serving(environment) as core:
+        path = await a_link_with_a_secret(core, made["organization_id"], made["api_token"])
+        begin_new_master_key(key_file)
+        halfway = key_file.read_bytes()
+        assert (await core.ask("POST", f"{path}/rotate", made["api_token"]))[0] == 200
+        code, out, err = await run(environment, "rotate-keys", "--master")
+        assert (code, json.loads(out)["rewrapped"] >= 2) == (0, True), err
+        assert key_file.read_bytes() == halfway
+        assert (await core.ask("POST", f"{path}/rotate", made["api_token"]))[0] == 200
