@@ -10,7 +10,8 @@ from slipway_contracts.streams import EVENTS
 class Event(Message, frozen=True, kw_only=True):
     """Entity `entity_id` is now at `version`; `body` is what its readers need (below, per entity).
 
-    Entities: organization, project, environment, service, deployment, cluster, deployment_rule, token, member.
+    Entities: organization, project, environment, service, deployment, cluster, deployment_rule, freeze, approval_policy,
+    token, member.
     Verbs: created, updated, deleted; for deployments also queued, started, progressed, ended.
     """
 
@@ -83,6 +84,11 @@ class DeploymentView(Message, frozen=True, kw_only=True):
     percent: int | None = None
     remaining_seconds: float | None = None
     """What is likely left; None when steps of it never ran before, or it doesn't run."""
+    approval: str = ""
+    """Empty (none needed), WAITING, APPROVED, DENIED, EXPIRED."""
+    approval_until: datetime | None = None
+    approval_by: str = ""
+    approval_comment: str = ""
     notes: list[str] = []
     """What else was done for it, e.g. that auto-deploy was switched off."""
     created_at: datetime

@@ -22,6 +22,7 @@ from slipway_contracts.places import Place
 from slipway_core.remotes import Remotes
 from slipway_core.settings import Settings
 from slipway_core.stores.api_tokens import ApiTokens
+from slipway_core.stores.approvals import ApprovalPolicies
 from slipway_core.stores.audit import Audit, AuditEvent
 from slipway_core.stores.cluster_locks import ClusterLocks
 from slipway_core.stores.clusters import Clusters
@@ -32,6 +33,7 @@ from slipway_core.stores.deployments import Deployments
 from slipway_core.stores.domains import CustomDomains, Restrictions
 from slipway_core.stores.durations import Durations
 from slipway_core.stores.environments import Environments
+from slipway_core.stores.freezes import Freezes
 from slipway_core.stores.git_events import GitEvents
 from slipway_core.stores.git_links import GitLinks
 from slipway_core.stores.idempotency import Idempotency
@@ -96,6 +98,7 @@ class Work:
         self.now = now
         self.outbox = Outbox(connection)
         self.api_tokens = ApiTokens(connection)
+        self.approval_policies = ApprovalPolicies(connection)
         self.audit = Audit(connection)
         self.cluster_locks = ClusterLocks(connection)
         self.clusters = Clusters(connection)
@@ -106,6 +109,7 @@ class Work:
         self.deployments = Deployments(connection)
         self.durations = Durations(connection)
         self.environments = Environments(connection)
+        self.freezes = Freezes(connection)
         self.git_events = GitEvents(connection)
         self.git_links = GitLinks(connection)
         self.idempotency = Idempotency(connection)

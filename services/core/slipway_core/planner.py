@@ -64,6 +64,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     delete_environment: bool = False
     notes: list[str] = []
     """What else was done for it, told to whoever looks at the deployment."""
+    override: str = ""
+    """Why it goes ahead although a freeze is in force; empty: freezes hold."""
     keep: bool = False
     """DELETE takes it off its cluster only: its configuration stays here (uninstall)."""
 
@@ -362,10 +364,9 @@ def _setting_changes(before: ServiceSpec, after: ServiceSpec) -> list[Change]:
 
 def _settings(spec: ServiceSpec) -> dict[str, Any]:
     """By name; advanced settings beside the others."""
-    found: dict[str, Any] = msgspec.to_builtins(spec)
-    advanced: dict[str, Any] = found.pop("settings", {})
-    found.pop("git", None)
-    return advanced | found
+    fields = {name: msgspec.to_builtins(getattr(spec, name)) for name in spec.__struct_fields__ if name != "git"}
+    advanced: dict[str, Any] = fields.pop("settings")
+    return advanced | fields
 
 
 def _variable_changes(before: dict[str, str], after: dict[str, str]) -> list[Change]:

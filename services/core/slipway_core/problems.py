@@ -85,6 +85,24 @@ def one_of(value: Any, choices: Iterable[str]) -> str:
     return f"{value!r} is none of {', '.join(choices)}"
 
 
+class DeploymentsFrozen(Conflict):
+    """A freeze is in force."""
+
+    code = "deployment.frozen"
+
+
+class NothingToApprove(Conflict):
+    """The deployment waits for no approval."""
+
+    code = "approval.nothing"
+
+
+class OwnApproval(Forbidden):
+    """Nobody approves what they asked for themselves."""
+
+    code = "approval.own"
+
+
 class ServiceGone(Conflict):
     """The service was deleted meanwhile."""
 

@@ -21,6 +21,8 @@ MESSAGE_CHARACTERS = 1_000
 DETAILS_CHARACTERS = 16_000
 
 ACTIVE = frozenset({StepState.READY, StepState.RUNNING})
+WAITING, APPROVED, DENIED, EXPIRED = "WAITING", "APPROVED", "DENIED", "EXPIRED"
+"""Of an approval; empty: none is needed."""
 CANCEL_NONE, CANCEL_SAFE, CANCEL_FORCED = "", "safe", "forced"
 
 
@@ -117,6 +119,10 @@ class Run:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     due_at: datetime | None = None
+    approval: str = ""
+    approval_until: datetime | None = None
+    approval_by: str = ""
+    approval_comment: str = ""
     max_builds: int = 4
     max_deploys: int = 8
     engine_known: bool = True

@@ -19,6 +19,8 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     trigger: str
     """manual, push, schedule, rollback."""
     principal_id: str
+    closed: bool = False
+    """Nothing joins it any more: somebody agreed to what it is."""
 
 
 def joins(queue: Sequence[Waiting], request: Request, trigger: str, principal_id: str) -> Waiting | None:
@@ -33,7 +35,7 @@ def joins(queue: Sequence[Waiting], request: Request, trigger: str, principal_id
 
 def _alike(waiting: Waiting, request: Request, trigger: str, principal_id: str) -> bool:
     """Pushes coalesce whoever pushed; what people ask for joins only with the same person's same action."""
-    if waiting.trigger != trigger or trigger == "rollback":
+    if waiting.closed or waiting.trigger != trigger or trigger == "rollback":
         return False
     if trigger != "push" and waiting.principal_id != principal_id:
         return False
@@ -41,7 +43,7 @@ def _alike(waiting: Waiting, request: Request, trigger: str, principal_id: str) 
 
 
 def _sort(request: Request) -> tuple[object, ...]:
-    return request.action, request.redeploy, request.delete_environment, request.keep
+    return request.action, request.redeploy, request.delete_environment, request.keep, request.override
 
 
 def _touches(one: Request, other: Request) -> bool:

@@ -135,8 +135,17 @@ class Control:
             **(known | fields),
         )
 
-    async def call(self, method: str, path: str, body: Any = None, *, role: str = "owner", expect: int = 0) -> Any:
-        headers = self.access.bearer(role, self.organization_id)
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        role: str = "owner",
+        expect: int = 0,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
+        headers = self.access.bearer(role, self.organization_id) | (headers or {})
         url = f"http://127.0.0.1:{self.port}/api{path}"
         async with self.session.request(method, url, json=body, headers=headers) as answer:
             text = await answer.text()

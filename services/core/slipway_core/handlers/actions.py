@@ -10,7 +10,7 @@ from slipway_core.api import answers, bodies
 from slipway_core.api.forms import Body, Text
 from slipway_core.app import Core, Work, found
 from slipway_core.callers import actor_of, id_in
-from slipway_core.handlers import deployments, heads, statuses
+from slipway_core.handlers import deployments, freezing, heads, statuses
 from slipway_core.machine import Action
 from slipway_core.planner import Request, Wish
 from slipway_core.problems import NothingToCancel
@@ -37,6 +37,7 @@ async def ask(app: Core, call: Call[Any], request: Request, trigger: str = "manu
     async with app.reading() as work:
         ground = found(await work.deployments.ground(call.place.environment_id), "environment")
         await deployments.check(work, ground, request)
+    request = msgspec.structs.replace(request, override=freezing.override_of(call))
     asked = await heads.newest(app, ground, request)
     async with app.work(actor_of(call)) as work:
         ground = await deployments.locked(work, call.place.environment_id)

@@ -5,22 +5,21 @@ sent to engines when it commits.
 """
 
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
 
 from slipway_contracts.base import uuid7
 from slipway_contracts.events import CHANGED, Event
-from slipway_contracts.tasks import TaskKind
-from slipway_core import estimates, machine, planner, progress, queueing, specifications
+from slipway_core import machine, progress, queueing
 from slipway_core.app import Core, Work
-from slipway_core.handlers import dispatch, effects
-from slipway_core.handlers.situations import situation
-from slipway_core.machine import State, StepState
-from slipway_core.planner import PRE_CHECK, Plan, PlannedStep, Problem, Request, Skipped
+from slipway_core.handlers import dispatch, effects, freezing, planning
+from slipway_core.machine import Action, State, StepState
+from slipway_core.planner import Request
 from slipway_core.problems import wrong
-from slipway_core.progress import Run, Step
+from slipway_core.progress import APPROVED, WAITING, Run, Step
+from slipway_core.stores.approvals import ApprovalPolicy
 from slipway_core.stores.audit import AuditEvent
 from slipway_core.stores.deployments import Ground
 from slipway_core.views import full, small, view
@@ -28,7 +27,7 @@ from slipway_errors import Fault, NotFound
 
 log = structlog.get_logger()
 COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
-PRE_CHECK_FAILED = "precheck.failed"
+NEED_APPROVAL = frozenset({Action.DEPLOY, Action.DELETE})
 MAX_BUILDS = "max_parallel_builds"
 MAX_DEPLOYS = "max_parallel_deploys"
 
@@ -56,10 +55,21 @@ async def check(work: Work, ground: Ground, request: Request) -> None:
 
 
 async def ask(app: Core, work: Work, ground: Ground, request: Request, trigger: str, triggered_by: str = "") -> Run:
-    """Take a request in: it joins a waiting one, or waits for its turn, or starts at once."""
+    """Take a request in: it joins a waiting one, or waits for its turn, or starts at once.
+
+    DeploymentsFrozen when a freeze is in force; timetables are as they were agreed before, and go on.
+    """
+    if trigger != "schedule":
+        await freezing.refuse_frozen(work, ground, request)
     waiting = [run for run in await work.deployments.open(ground.environment_id) if run.started_at is None]
     queue = [
-        queueing.Waiting(id=run.id, request=run.request, trigger=run.trigger, principal_id=run.principal_id)
+        queueing.Waiting(
+            id=run.id,
+            request=run.request,
+            trigger=run.trigger,
+            principal_id=run.principal_id,
+            closed=run.approval == APPROVED,
+        )
         for run in waiting
     ]
     joined = queueing.joins(queue, request, trigger, work.actor.id)
@@ -70,6 +80,7 @@ async def ask(app: Core, work: Work, ground: Ground, request: Request, trigger: 
         await save(work, run, "queued")
     else:
         run = _new(work, ground, request, trigger, triggered_by)
+        await _ask_for_approval(work, run)
         await work.deployments.add(run)
         await tell(work, run, "queued")
     await _audit(work, run, request)
@@ -100,6 +111,23 @@ def _new(work: Work, ground: Ground, request: Request, trigger: str, triggered_b
     )
 
 
+async def _ask_for_approval(work: Work, run: Run) -> None:
+    """In an environment that wants it, what changes or removes something waits until somebody agrees."""
+    if run.action not in NEED_APPROVAL or run.trigger == "schedule":
+        return
+    policy = await work.approval_policies.get(run.environment_id)
+    if policy.required:
+        run.approval, run.approval_until = WAITING, work.now + timedelta(seconds=policy.expires_after_seconds)
+        run.due_at = run.approval_until
+        run.reason = f"waits for approval by {who_may_approve(policy)}, until {run.approval_until:%Y-%m-%d %H:%M} UTC"
+
+
+def who_may_approve(policy: ApprovalPolicy) -> str:
+    """In words."""
+    who = "somebody who may manage the environment"
+    return who if policy.allow_own else who + ", other than who asked"
+
+
 def first_status(request: Request) -> State:
     return machine.WORDS[request.action].queued
 
@@ -120,9 +148,13 @@ async def start_next(app: Core, work: Work, ground: Ground) -> None:
     """Start what waits longest, if nothing runs; tell the others what they wait for."""
     open_runs = await work.deployments.open(ground.environment_id)
     running = next((run for run in open_runs if run.started_at is not None), None)
-    waiting = [run for run in open_runs if run.started_at is None]
+    # What nobody has agreed to yet holds nothing up.
+    waiting = [run for run in open_runs if run.started_at is None and run.approval in ("", APPROVED)]
     while running is None and waiting:
         run = waiting.pop(0)
+        if run.trigger != "schedule" and (why := await freezing.in_force(work, ground, run.request)):
+            await _drop(work, run, why)
+            continue
         if not await _start(app, work, ground, run):
             return
         running = run if run.ended_at is None else None
@@ -136,101 +168,14 @@ async def start_next(app: Core, work: Work, ground: Ground) -> None:
 
 async def _start(app: Core, work: Work, ground: Ground, run: Run) -> bool:
     """Plan a deployment and release its first steps. False: the environment is gone with it."""
-    made = await _plan(app, work, ground, run)
+    made = await planning.plan(app, work, ground, run)
     run.cluster_id, run.started_at, run.reason = ground.cluster_id, work.now, ""
     run.commits = run.commits | made.commits
     run.move(machine.WORDS[run.action].waiting, work.now)
-    durations = await work.durations.of_services({step.service_id for step in made.steps})
-    steps = list(_steps(run, made, durations, work.now))
+    steps = await planning.steps(work, run, made)
     run.steps = [step for step, _ in steps]
     await work.steps.add(steps)
     return await proceed(app, work, ground, run, "started")
-
-
-async def _plan(app: Core, work: Work, ground: Ground, run: Run) -> Plan:
-    """The plan. One that can't be made must not stop the end of the one before: it is a problem of its own."""
-    try:
-        # A savepoint: what fails inside is undone alone.
-        async with work.connection.transaction():
-            return planner.plan(await situation(app, work, ground, run.request), run.request)
-    except Fault as fault:
-        why = fault.detail
-    except Exception:
-        log.exception("plan failed", deployment_id=run.id)
-        why = f"Slipway could not plan deployment {run.number}: its log says why"
-    return Plan((), (), (Problem("", "", "", why),))
-
-
-def _steps(
-    run: Run, made: Plan, durations: estimates.Durations, now: datetime
-) -> list[tuple[Step, PlannedStep | None]]:
-    """The plan's steps as rows: first the pre-check, made just now, then what is to be done, then the rest."""
-    ids = {planned.key: uuid7() for planned in made.steps}
-    rows: list[tuple[Step, PlannedStep | None]] = [(_pre_check(run, made, now), None)]
-    rows.extend((_step(run, planned, ids, durations), planned) for planned in made.steps)
-    rows.extend((_settled(run, one, StepState.SKIPPED, now), None) for one in made.skipped)
-    rows.extend((_settled(run, one, StepState.FAILED, now), None) for one in made.problems if one.service_id)
-    return rows
-
-
-def _settled(run: Run, one: Skipped | Problem, state: StepState, now: datetime) -> Step:
-    """A step that was decided by planning: nothing to do, or nothing that can be done."""
-    return Step(
-        id=uuid7(),
-        deployment_id=run.id,
-        service_id=one.service_id,
-        service_name=one.service_name,
-        service_kind="",
-        kind=run.action.value.lower(),
-        wave=planner.FIRST_STAGE_WAVE,
-        stage=one.stage,
-        state=state,
-        code=PRE_CHECK_FAILED if state is StepState.FAILED else "",
-        message=one.why,
-        ended_at=now,
-    )
-
-
-def _pre_check(run: Run, made: Plan, now: datetime) -> Step:
-    failed = bool(made.problems)
-    return Step(
-        id=uuid7(),
-        deployment_id=run.id,
-        service_id="",
-        service_name="",
-        service_kind="",
-        kind=PRE_CHECK,
-        wave=planner.PRE_CHECK_WAVE,
-        stage=planner.PRE_CHECK_STAGE,
-        state=StepState.FAILED if failed else StepState.SUCCEEDED,
-        code=PRE_CHECK_FAILED if failed else "",
-        message="; ".join(problem.why for problem in made.problems),
-        started_at=now,
-        ended_at=now,
-    )
-
-
-def _step(run: Run, planned: PlannedStep, ids: dict[str, str], durations: estimates.Durations) -> Step:
-    spec = planned.spec
-    assert spec is not None
-    limit_seconds = machine.STEP_SECONDS[planned.kind] + spec.start_timeout_seconds + spec.stop_grace_seconds
-    if planned.kind == TaskKind.BUILD:
-        limit_seconds = specifications.build_limit_seconds(spec) or limit_seconds
-    return Step(
-        id=ids[planned.key],
-        deployment_id=run.id,
-        service_id=planned.service_id,
-        service_name=planned.service_name,
-        service_kind=spec.kind,
-        kind=planned.kind,
-        wave=planned.wave,
-        stage=planned.stage,
-        depends_on=[ids[key] for key in planned.depends_on],
-        commit=spec.git.commit if spec.git is not None else "",
-        artifact=planned.artifact,
-        limit_seconds=limit_seconds,
-        estimated_seconds=estimates.guess(durations, planned.service_id, planned.kind),
-    )
 
 
 def settle(run: Run, ground: Ground) -> None:
@@ -281,9 +226,7 @@ async def _uninstalled(work: Work, run: Run) -> None:
 async def _drop_waiting(work: Work, run: Run) -> None:
     """The environment goes away now, and what waited for it."""
     for other in await work.deployments.open(run.environment_id):
-        other.move(State.CANCELED, work.now)
-        other.reason, other.ended_at, other.due_at = "its environment was deleted", work.now, None
-        await save(work, other, "ended")
+        await _drop(work, other, "its environment was deleted")
     await effects.remove_environment(work, run.environment_id)
 
 
@@ -309,12 +252,17 @@ async def stop(app: Core, work: Work, ground: Ground, run: Run, forced: bool, wh
     if run.ended_at is not None:
         return
     if run.started_at is None:
-        run.move(State.CANCELED, work.now)
-        run.reason, run.ended_at, run.due_at = why, work.now, None
-        await save(work, run, "ended")
+        await _drop(work, run, why)
         await start_next(app, work, ground)
     elif progress.cancel(run, forced, why, work.now):
         await proceed(app, work, ground, run)
+
+
+async def _drop(work: Work, run: Run, why: str) -> None:
+    """End one that has not begun."""
+    run.move(State.CANCELED, work.now)
+    run.reason, run.ended_at, run.due_at = why, work.now, None
+    await save(work, run, "ended")
 
 
 async def save(work: Work, run: Run, verb: str) -> None:
@@ -355,6 +303,8 @@ async def _audit(work: Work, run: Run, request: Request) -> None:
     what = "REDEPLOY" if request.redeploy else "UNINSTALL" if request.keep else request.action.value
     only = next(iter(request.wishes)) if len(request.wishes) == 1 and not request.everything else None
     after = {"deployment_id": run.id, "trigger": run.trigger, "commits": wished_commits(request)}
+    if request.override:
+        after["freeze_overridden"] = request.override
     await audit(work, run, f"TRIGGER_{what}", only, after)
 
 

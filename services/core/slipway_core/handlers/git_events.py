@@ -10,6 +10,7 @@ from slipway_core.app import Actor, Core, Work
 from slipway_core.handlers import deployments, heads
 from slipway_core.machine import Action
 from slipway_core.planner import Request, Wish
+from slipway_core.problems import DeploymentsFrozen
 from slipway_core.pushes import BRANCH, Decision, decide, is_unexpected, repository_key
 from slipway_core.restrictions import allows
 from slipway_core.stores.git_events import Follower, Link
@@ -43,11 +44,13 @@ async def _decided(app: Core, work: Work, push: Push, link: Link, repository: st
     if decision.deploys:
         followers = await _followers(work, push, link, repository)
         touched = await _touched(work, push, followers)
-        deployment_ids = await _deploy(app, work, push, touched, decision.commit)
+        deployment_ids, frozen = await _deploy(app, work, push, touched, decision.commit)
         if not followers:
             decision = replace(decision, name="not_followed", detail=f"no service follows {push.ref} of {repository}")
         elif not touched:
             decision = replace(decision, detail="followed, but it touches nothing that the services are restricted to")
+        elif frozen and not deployment_ids:
+            decision = replace(decision, detail=f"followed, but {frozen[0]}")
         elif not deployment_ids:
             decision = replace(decision, detail="followed, but deployed by hand, or stopped")
         else:
@@ -94,16 +97,26 @@ async def _touched(work: Work, push: Push, followers: list[Follower]) -> list[Fo
     ]
 
 
-async def _deploy(app: Core, work: Work, push: Push, followers: list[Follower], commit: str) -> list[str]:
-    """Ask for a deployment in every environment of those that are deployed by themselves. A stopped one stays so."""
+async def _deploy(
+    app: Core, work: Work, push: Push, followers: list[Follower], commit: str
+) -> tuple[list[str], list[str]]:
+    """Ask for a deployment in every environment of those that are deployed by themselves. A stopped one stays so.
+
+    The deployments, and why there are none where a freeze is in force.
+    """
     wanted: dict[str, dict[str, Wish]] = defaultdict(dict)
     for service in followers:
         if service.auto_deploy and not service.stopped:
             wanted[service.environment_id][service.id] = Wish(commit=commit)
-    found = []
+    found: list[str] = []
+    frozen: list[str] = []
     for environment_id in sorted(wanted):
         ground = await deployments.locked(work, environment_id)
         request = Request(action=Action.DEPLOY, wishes=wanted[environment_id])
-        run = await deployments.ask(app, work, ground, request, "push", push.pusher)
-        found.append(run.id)
-    return found
+        try:
+            run = await deployments.ask(app, work, ground, request, "push", push.pusher)
+        except DeploymentsFrozen as fault:
+            frozen.append(fault.detail)
+        else:
+            found.append(run.id)
+    return found, frozen

@@ -10,8 +10,8 @@ import structlog
 
 from slipway_core import deadlines, machine, progress
 from slipway_core.app import Core, Work
-from slipway_core.handlers import deployments
-from slipway_core.progress import Run
+from slipway_core.handlers import approvals, deployments
+from slipway_core.progress import WAITING, Run
 from slipway_core.stores.deployments import Ground
 from slipway_errors import Fault
 
@@ -59,7 +59,10 @@ async def _look_at(app: Core, work: Work, environment_id: str) -> None:
     if run is None:
         return
     if run.started_at is None:
-        await deployments.stop(app, work, ground, run, False, _waited_too_long(run))
+        if run.approval == WAITING:
+            await approvals.expire(app, work, ground, run)
+        else:
+            await deployments.stop(app, work, ground, run, False, _waited_too_long(run))
     else:
         await _look_at_running(app, work, ground, run)
 

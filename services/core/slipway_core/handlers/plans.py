@@ -7,7 +7,7 @@ from slipway_core import estimates, planner
 from slipway_core.api.forms import Answer, Body, Id
 from slipway_core.app import Core, Work, found
 from slipway_core.estimates import Forecast, Timing
-from slipway_core.handlers import deployments
+from slipway_core.handlers import deployments, freezing
 from slipway_core.handlers.situations import situation
 from slipway_core.machine import Action
 from slipway_core.planner import Change, Plan, PlannedStep, Request, Wish
@@ -120,8 +120,18 @@ async def show(app: Core, work: Work, ground: Ground, request: Request, notes: l
         problems=[LeftAlone(service_id=p.service_id, service_name=p.service_name, reason=p.why) for p in made.problems],
         estimated_seconds=rounded(forecast.total_seconds) if known else None,
         is_estimate_complete=forecast.complete,
-        notes=notes or [],
+        notes=[*(notes or []), *await _obstacles(work, ground, request)],
     )
+
+
+async def _obstacles(work: Work, ground: Ground, request: Request) -> list[str]:
+    """What stands between asking for it and its beginning."""
+    policy = await work.approval_policies.get(ground.environment_id)
+    frozen = await freezing.in_force(work, ground, request)
+    found_obstacles = [frozen] if frozen else []
+    if policy.required and request.action in deployments.NEED_APPROVAL:
+        found_obstacles.append(f"It has to be approved by {deployments.who_may_approve(policy)}.")
+    return found_obstacles
 
 
 def _services(made: Plan, forecast: Forecast, known: set[str]) -> list[PlannedService]:

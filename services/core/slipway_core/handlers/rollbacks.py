@@ -12,7 +12,7 @@ from slipway_core import planner, rollbacks
 from slipway_core.api.forms import Body, Id, Text
 from slipway_core.app import Core, Work, found
 from slipway_core.callers import actor_of
-from slipway_core.handlers import deployments, plans, snapshots
+from slipway_core.handlers import deployments, freezing, plans, snapshots
 from slipway_core.handlers.situations import situation
 from slipway_core.machine import Action
 from slipway_core.planner import Request, Wish
@@ -57,11 +57,13 @@ async def _roll_back(app: Core, call: Call[RollBack], only: str | None) -> dict[
         releases = await _target(work, ground, call.body, only)
         request = _request(releases, call.body)
         notes = await _notes(app, work, ground, releases, request)
+        request = msgspec.structs.replace(request, notes=notes, override=freezing.override_of(call))
+        await freezing.refuse_frozen(work, ground, request)
         changed = {step.service_id for step in planner.plan(await situation(app, work, ground, request), request).steps}
         for service_id in sorted(changed):
             if await work.releases.switch_off_auto_deploy(service_id):
                 await _say_switched_off(work, service_id)
-        run = await deployments.ask(app, work, ground, msgspec.structs.replace(request, notes=notes), "rollback")
+        run = await deployments.ask(app, work, ground, request, "rollback")
         return full(view(run, work.now))
 
 

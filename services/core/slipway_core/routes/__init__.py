@@ -12,6 +12,7 @@ from slipway_contracts.tasks import REPORTED
 from slipway_core.app import Core
 from slipway_core.handlers import hellos, terminals
 from slipway_core.routes import (
+    agreements,
     clusters,
     deployments,
     insight,
@@ -27,7 +28,19 @@ from slipway_core.routes import (
 from slipway_http import Route
 
 PREFIX = "/api"
-AREAS = (people, invitations, projects, services, service_parts, variables, clusters, outside, deployments, insight)
+AREAS = (
+    people,
+    invitations,
+    projects,
+    services,
+    service_parts,
+    variables,
+    clusters,
+    outside,
+    deployments,
+    agreements,
+    insight,
+)
 
 ROUTES: list[Route] = [replace(route, path=PREFIX + route.path) for area in AREAS for route in area.ROUTES]
 

@@ -81,15 +81,17 @@ ADD = """
     INSERT INTO deployments (
         id, organization_id, project_id, environment_id, cluster_id, number, action, status, reason, cancel, trigger,
         principal_id, triggered_by, origin, request, commits, version, status_at, created_at, started_at, ended_at,
-        due_at
+        due_at, approval, approval_until
     )
     VALUES ($1, $2, $3, $4, $5, (SELECT coalesce(max(number), 0) + 1 FROM deployments WHERE environment_id = $4),
-        $6, $7, $8, '', $9, $10, $11, $12, $13, $14, 1, $15, $15, NULL, NULL, $16)
+        $6, $7, $8, '', $9, $10, $11, $12, $13, $14, 1, $15, $15, NULL, NULL, $16,
+        $17, $18)
     RETURNING number
 """
 SAVE = """
     UPDATE deployments SET status = $2, reason = $3, cancel = $4, request = $5, commits = $6, version = $7,
-        status_at = $8, started_at = $9, ended_at = $10, due_at = $11, triggered_by = $12, cluster_id = $13
+        status_at = $8, started_at = $9, ended_at = $10, due_at = $11, triggered_by = $12, cluster_id = $13,
+        approval = $14, approval_by = $15, approval_comment = $16
     WHERE id = $1
 """
 DUE = """
@@ -202,6 +204,8 @@ class Deployments:
             rows.to_json(run.commits),
             run.created_at,
             run.due_at,
+            run.approval,
+            run.approval_until,
         )
 
     async def save(self, run: Run) -> None:
@@ -223,6 +227,9 @@ class Deployments:
             run.due_at,
             run.triggered_by,
             run.cluster_id,
+            run.approval,
+            run.approval_by,
+            run.approval_comment,
         )
 
     async def due(self, now: datetime, limit: int) -> list[str]:
