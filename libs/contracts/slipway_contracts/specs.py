@@ -109,6 +109,8 @@ class ServiceSpec(Message, frozen=True, kw_only=True):
     build_mode: str = "AUTO"
     """AUTO (Procfile, then detection), DOCKER, STATIC …"""
     dockerfile_path: str = ""
+    docker_target: str = ""
+    """The stage of the Dockerfile that is built; empty: the last one."""
     entrypoint: str = ""
     arguments: list[str] = []
     ports: list[Port] = []
@@ -133,6 +135,14 @@ class TaskVariable(Message, frozen=True, kw_only=True):
     value: str
     secret: bool = False
     mount_path: str | None = None
+
+
+class RegistryLogin(Message, frozen=True, kw_only=True):
+    """A registry of images; without a user it is asked anonymously."""
+
+    url: str
+    username: str = ""
+    password: str = ""
 
 
 class DatabaseLogin(Message, frozen=True, kw_only=True):
@@ -163,4 +173,6 @@ class TaskSecrets(Message, frozen=True, kw_only=True):
     variables: list[TaskVariable] = []
     git_username: str = ""
     git_password: str = ""
+    registry: RegistryLogin | None = None
+    """Where the service's image comes from."""
     database: DatabaseLogin | None = None

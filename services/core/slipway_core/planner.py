@@ -34,7 +34,7 @@ AREAS = {
     "liveness": "health",
 }
 """What a setting is about, where it isn't just a setting."""
-BUILD_FIELDS = ("kind", "git", "build_mode", "dockerfile_path")
+BUILD_FIELDS = ("kind", "git", "image", "build_mode", "dockerfile_path", "docker_target")
 """What decides what a build makes; a change of anything else only deploys again."""
 
 
@@ -254,7 +254,7 @@ def _deploy(
     same = deployed is not None and deployed.running and deployed.spec == spec and deployed.variables == variables
     if same and not request.redeploy:
         return _skip(service, "unchanged")
-    artifact = kept.artifact if kept is not None else _artifact(spec, deployed)
+    artifact = kept.artifact if kept is not None else _artifact(spec, deployed, again=request.redeploy)
     return _deploy_steps(service, Deployed(spec, variables, artifact), deployed, wave)
 
 
@@ -272,7 +272,7 @@ def _deploy_steps(service: Desired, wanted: Deployed, deployed: Deployed | None,
         spec=spec,
         variables=variables,
     )
-    builds = spec.git is not None and not wanted.artifact
+    builds = (spec.git is not None or spec.image is not None) and not wanted.artifact
     deploy = PlannedStep(
         key=f"deploy.{service.id}",
         kind=TaskKind.DEPLOY,
@@ -289,9 +289,12 @@ def _deploy_steps(service: Desired, wanted: Deployed, deployed: Deployed | None,
     return [build, deploy] if builds else [deploy]
 
 
-def _artifact(spec: ServiceSpec, deployed: Deployed | None) -> str:
-    """What the last deployment built, when a new build would make the same."""
-    if deployed is None or deployed.spec is None:
+def _artifact(spec: ServiceSpec, deployed: Deployed | None, *, again: bool) -> str:
+    """What the last deployment built, when a new build would make the same.
+
+    An image stays the one that was pulled, whatever its tag means by now, until somebody asks for it `again`.
+    """
+    if deployed is None or deployed.spec is None or (again and spec.image is not None):
         return ""
     same = all(getattr(spec, name) == getattr(deployed.spec, name) for name in BUILD_FIELDS)
     return deployed.artifact if same else ""

@@ -36,8 +36,7 @@ def specification(service: Service, commit: str, domain: str, further: Sequence[
         hostnames=[f"{service.label}.{domain}", *further],
         git=_git(config, commit),
         image=_image(config),
-        build_mode="DOCKER" if config.get("dockerfile_path") else "AUTO",
-        dockerfile_path=config.get("dockerfile_path") or "",
+        **_docker(config),
         entrypoint=config.get("entrypoint") or "",
         arguments=config.get("arguments") or [],
         ports=[_port(port) for port in config.get("ports") or []],
@@ -54,6 +53,17 @@ def _git(config: dict[str, Any], commit: str) -> GitSource | None:
     if git is None:
         return None
     return GitSource(url=git["url"], branch=branch_of(git), commit=commit, root_path=git.get("root_path") or "/")
+
+
+def _docker(config: dict[str, Any]) -> dict[str, Any]:
+    """What is said of a Dockerfile (jobs keep it deeper)."""
+    source = (config.get("source") or {}).get("docker") or config
+    path = source.get("dockerfile_path") or ""
+    return {
+        "build_mode": "DOCKER" if path else "AUTO",
+        "dockerfile_path": path,
+        "docker_target": source.get("docker_target_build_stage") or "",
+    }
 
 
 def _image(config: dict[str, Any]) -> ImageSource | None:
@@ -100,7 +110,7 @@ def _probe(probe: dict[str, Any] | None) -> specs.Probe | None:
     )
 
 
-def _sizes(config: dict[str, Any]) -> dict[str, int]:
+def _sizes(config: dict[str, Any]) -> dict[str, Any]:
     names = {
         "min_instances": "min_running_instances",
         "max_instances": "max_running_instances",
@@ -110,7 +120,7 @@ def _sizes(config: dict[str, Any]) -> dict[str, int]:
     return {ours: config[theirs] for ours, theirs in names.items() if config.get(theirs) is not None}
 
 
-def _times(advanced: dict[str, Any]) -> dict[str, int]:
+def _times(advanced: dict[str, Any]) -> dict[str, Any]:
     names = {"start_timeout_seconds": START_TIMEOUT, "stop_grace_seconds": STOP_GRACE}
     return {ours: advanced[theirs] for ours, theirs in names.items() if advanced.get(theirs) is not None}
 

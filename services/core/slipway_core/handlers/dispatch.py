@@ -15,6 +15,7 @@ from slipway_core import machine, rollbacks
 from slipway_core.app import Core, Work
 from slipway_core.handlers import outside, snapshots
 from slipway_core.handlers.effective import effective
+from slipway_core.handlers.registry_logins import registry_login
 from slipway_core.planner import Wish
 from slipway_core.problems import ServiceGone
 from slipway_core.progress import CANCEL_FORCED, Run, Step
@@ -74,6 +75,9 @@ async def _secrets(app: Core, work: Work, ground: Ground, spec: ServiceSpec, ste
     variables = [
         TaskVariable(key=one.key, value=one.value, secret=one.is_secret, mount_path=one.mount_path) for one in resolved
     ]
+    if step.kind == TaskKind.BUILD and spec.image is not None:
+        registry = await registry_login(app, work, ground.organization_id, spec.image)
+        return TaskSecrets(variables=variables, registry=registry)
     if step.kind != TaskKind.BUILD or spec.git is None:
         return TaskSecrets(variables=variables)
     repository = built_in_repository(app.settings.public_url, spec.git.url)

@@ -15,7 +15,7 @@ from slipway_core import service_rules
 from slipway_core.api import answers
 from slipway_core.app import Core, Work, found
 from slipway_core.callers import actor_of
-from slipway_core.handlers import git_links, outside
+from slipway_core.handlers import abilities, git_links, outside
 from slipway_core.handlers.projects import slug
 from slipway_core.kinds import BY_NAME, Kind
 from slipway_core.problems import wrong
@@ -89,6 +89,7 @@ async def add(app: Core, work: Work, place: Place, kind: Kind, name: str, config
     """Check and store a new service, with its Git link."""
     draft = await _draft(app, work, place, name, config)
     checked = _checked(kind, draft)
+    await abilities.check(work, place, kind.name)
     await outside.check_used(work, place.organization_id, checked)
     auto_deploy = _auto_deploy(checked)
     service = await insert(work, place, kind, name, checked, auto_deploy)

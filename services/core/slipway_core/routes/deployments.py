@@ -7,7 +7,7 @@ from typing import Any
 from slipway_contracts.access import Permission
 from slipway_contracts.events import DeploymentView
 from slipway_core.api import answers, bodies
-from slipway_core.handlers import actions, history, plans, rollbacks, statuses
+from slipway_core.handlers import actions, history, images, plans, rollbacks, statuses
 from slipway_http import Route
 
 READ, DEPLOY, MANAGE = Permission.READ, Permission.DEPLOY, Permission.MANAGE
@@ -15,7 +15,7 @@ KINDS = ("application", "container", "database", "job")
 RESTARTABLE = ("application", "container", "database")
 DEPLOYS: dict[str, tuple[Any, Any]] = {
     "application": (actions.deploy_service, actions.DeployService),
-    "container": (actions.deploy_service_as_configured, bodies.ContainerDeployRequest),
+    "container": (images.deploy_container, bodies.ContainerDeployRequest),
     "database": (actions.deploy_service_as_configured, None),
     "job": (actions.deploy_service, bodies.JobDeployRequest),
 }
@@ -112,7 +112,7 @@ OF_ENVIRONMENT: list[Route] = [
     Route(
         "POST",
         f"{ENVIRONMENT}/service/deploy",
-        actions.deploy_services,
+        images.deploy_services,
         body=bodies.DeployAllRequest,
         returns=STATUS,
         summary="Deploy services",
