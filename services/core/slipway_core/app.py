@@ -28,6 +28,7 @@ from slipway_core.stores.cluster_locks import ClusterLocks
 from slipway_core.stores.clusters import Clusters
 from slipway_core.stores.commits import Commits
 from slipway_core.stores.copies import Copies
+from slipway_core.stores.databases import Databases
 from slipway_core.stores.deployment_rules import DeploymentRules
 from slipway_core.stores.deployments import Deployments
 from slipway_core.stores.domains import CustomDomains, Restrictions
@@ -38,6 +39,8 @@ from slipway_core.stores.git_events import GitEvents
 from slipway_core.stores.git_links import GitLinks
 from slipway_core.stores.idempotency import Idempotency
 from slipway_core.stores.invitations import Invitations
+from slipway_core.stores.job_outputs import JobOutputs
+from slipway_core.stores.job_runs import JobRuns
 from slipway_core.stores.keys import Keys, StoredDataKey
 from slipway_core.stores.organizations import Members, Organizations
 from slipway_core.stores.outside_accesses import OutsideAccesses
@@ -105,6 +108,7 @@ class Work:
         self.commits = Commits(connection)
         self.copies = Copies(connection)
         self.custom_domains = CustomDomains(connection)
+        self.databases = Databases(connection)
         self.deployment_rules = DeploymentRules(connection)
         self.deployments = Deployments(connection)
         self.durations = Durations(connection)
@@ -114,6 +118,8 @@ class Work:
         self.git_links = GitLinks(connection)
         self.idempotency = Idempotency(connection)
         self.invitations = Invitations(connection)
+        self.job_outputs = JobOutputs(connection)
+        self.job_runs = JobRuns(connection)
         self.keys = Keys(connection)
         self.members = Members(connection)
         self.organizations = Organizations(connection)

@@ -3,11 +3,14 @@
 They are made when they are asked for, never stored; their ids follow from where they stand and their key.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid5
 
+from slipway_core.stores.databases import DatabaseAccess
 from slipway_core.stores.environments import Environment
+from slipway_core.stores.job_outputs import JobOutputRow
 from slipway_core.stores.projects import Project
 from slipway_core.stores.services import Service
 from slipway_core.stores.variables import VariableRow
@@ -54,12 +57,64 @@ def _of_service(environment_id: str, service: Service, domain: str, public_url: 
     yield _row(environment_id, f"{prefix}_URL_EXTERNAL", f"{scheme}://{where}", service.created_at)
 
 
+SCHEMES = {"POSTGRESQL": "postgresql", "MYSQL": "mysql", "MONGODB": "mongodb", "REDIS": "redis"}
+
+
+def of_databases(
+    environment_id: str, services: Iterable[Service], accesses: Mapping[str, DatabaseAccess]
+) -> Iterator[VariableRow]:
+    """How applications connect. Those that need the database's place have no value before its first deployment."""
+    for service in services:
+        access = accesses.get(service.id)
+        if access is not None:
+            yield from _of_database(environment_id, service, access)
+
+
+def _of_database(environment_id: str, service: Service, access: DatabaseAccess) -> Iterator[VariableRow]:
+    at, prefix = service.created_at, f"QOVERY_{service.config['type']}_{short(service.id)}"
+    host, port = access.host or None, str(access.port) if access.port else None
+    names = {"HOST": host, "HOST_INTERNAL": host, "PORT": port, "PORT_INTERNAL": port}
+    names |= {"LOGIN": access.login, "DEFAULT_DATABASE_NAME": access.database_name}
+    for name, value in names.items():
+        yield _row(environment_id, f"{prefix}_{name}", value, at)
+    secret = {"ciphertext": access.ciphertext, "data_key_id": access.data_key_id}
+    bound_to = f"database_accesses/{service.id}"
+    yield _row(environment_id, f"{prefix}_PASSWORD", None, at, is_secret=True, bound_to=bound_to, **secret)
+    scheme = SCHEMES[service.config["type"]]
+    parts = {name: f"{{{{{prefix}_{name}}}}}" for name in (*names, "PASSWORD")}
+    url = f"{scheme}://{parts['LOGIN']}:{parts['PASSWORD']}@{parts['HOST']}:{parts['PORT']}"
+    for name in ("DATABASE_URL", "DATABASE_URL_INTERNAL"):
+        whole = f"{url}/{parts['DEFAULT_DATABASE_NAME']}" if host and port else None
+        yield _row(environment_id, f"{prefix}_{name}", whole, at, is_secret=True)
+
+
+def of_outputs(environment_id: str, outputs: Iterable[JobOutputRow]) -> Iterator[VariableRow]:
+    """What jobs left behind."""
+    for one in outputs:
+        yield _row(
+            environment_id,
+            f"QOVERY_OUTPUT_JOB_{short(one.service_id)}_{one.name}",
+            one.value,
+            one.updated_at,
+            is_secret=one.is_secret,
+            ciphertext=one.ciphertext,
+            data_key_id=one.data_key_id,
+            bound_to=f"job_outputs/{one.service_id}/{one.name}",
+            description=one.description,
+        )
+
+
+def is_pending(row: VariableRow) -> bool:
+    """It will have a value once what it is about was deployed."""
+    return row.type == "BUILT_IN" and row.value is None and row.ciphertext is None
+
+
 def short(id: str) -> str:
     """A service in the name of a variable: the random end of its id (the beginning is a time)."""
     return "Z" + id.replace("-", "")[-8:].upper()
 
 
-def _row(scope_id: str, key: str, value: str, at: datetime) -> VariableRow:
+def _row(scope_id: str, key: str, value: str | None, at: datetime, **more: Any) -> VariableRow:
     return VariableRow(
         id=str(uuid5(NAMESPACE, f"{scope_id}/{key}")),
         project_id=None,
@@ -70,4 +125,5 @@ def _row(scope_id: str, key: str, value: str, at: datetime) -> VariableRow:
         value=value,
         created_at=at,
         updated_at=at,
+        **more,
     )

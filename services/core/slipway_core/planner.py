@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from slipway_contracts.specs import ServiceKind, ServiceSpec
+from slipway_contracts.specs import JobEvent, ServiceKind, ServiceSpec
 from slipway_contracts.tasks import TaskKind
 from slipway_core.machine import Action
 
@@ -47,6 +47,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """Without a commit: the deployed one rather than the newest."""
     release_id: str = ""
     """Roll back to this kept release."""
+    event: str = ""
+    """Jobs: run this event now (JobEvent), whether or not something changed."""
     old_secrets: list[str] = []
     """Keys of secrets that get their values of that release."""
 
@@ -93,6 +95,8 @@ class Desired:
     """Why it can't be deployed, in one sentence."""
     nothing_yet: bool = False
     """There is no commit yet: left out unless it was asked for by name."""
+    gives_outputs: bool = False
+    """A job whose last run left something for others."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,8 @@ class PlannedStep:
     variables: dict[str, str] = field(default_factory=dict)
     artifact: str = ""
     """Known already: nothing is built."""
+    event: str = ""
+    """Jobs: what is run with it."""
     changes: tuple[Change, ...] = ()
 
 
@@ -188,11 +194,13 @@ def plan(situation: Situation, request: Request) -> Plan:
     steps: list[PlannedStep] = []
     skipped: list[Skipped] = []
     problems: list[Problem] = []
+    gave = _NEVER
     waves = _waves(situation.services, backwards=request.action in (Action.STOP, Action.DELETE))
     for service in sorted(situation.services, key=lambda one: (waves[one.stage_position], one.id)):
         if not request.covers(service):
             continue
-        outcome = _plan_one(service, situation, request, waves[service.stage_position])
+        wave = waves[service.stage_position]
+        outcome = _plan_one(service, situation, request, wave, stale=gave < wave)
         match outcome:
             case Skipped():
                 skipped.append(outcome)
@@ -200,6 +208,8 @@ def plan(situation: Situation, request: Request) -> Plan:
                 problems.append(outcome)
             case _:
                 steps.extend(outcome)
+                if service.gives_outputs and outcome[-1].event:
+                    gave = min(gave, wave)
     return Plan(tuple(sorted(steps, key=lambda step: step.wave)), tuple(skipped), tuple(problems))
 
 
@@ -216,13 +226,19 @@ def _waves(services: list[Desired], backwards: bool) -> dict[int, int]:
     return {position: FIRST_STAGE_WAVE + number for number, position in enumerate(positions)}
 
 
+_NEVER = 1 << 30
+READERS = frozenset({ServiceKind.APPLICATION, ServiceKind.CONTAINER, ServiceKind.JOB})
+"""Kinds that read what jobs leave behind."""
+
+
 def _plan_one(
-    service: Desired, situation: Situation, request: Request, wave: int
+    service: Desired, situation: Situation, request: Request, wave: int, *, stale: bool
 ) -> list[PlannedStep] | Skipped | Problem:
     deployed = situation.deployed.get(service.id)
     match request.action:
         case Action.DEPLOY:
-            return _deploy(service, deployed, situation, request, wave)
+            stale = stale and service.kind in READERS
+            return _deploy(service, deployed, situation, request, wave, stale=stale)
         case Action.DELETE:
             return _delete(service, deployed, wave)
         case Action.STOP | Action.START | Action.RESTART:
@@ -238,8 +254,9 @@ def _problem(service: Desired, why: str) -> Problem:
 
 
 def _deploy(
-    service: Desired, deployed: Deployed | None, situation: Situation, request: Request, wave: int
+    service: Desired, deployed: Deployed | None, situation: Situation, request: Request, wave: int, *, stale: bool
 ) -> list[PlannedStep] | Skipped | Problem:
+    """`stale`: a job that runs before it may leave it other variables than it has."""
     wish = request.wishes.get(service.id, Wish())
     kept = situation.kept.get(wish.release_id) if wish.release_id else None
     if wish.release_id and kept is None:
@@ -250,15 +267,25 @@ def _deploy(
         return _problem(service, service.problem or f"{service.name} can't be deployed")
     spec = kept.spec if kept is not None else service.spec
     assert spec is not None
+    if wish.event and (spec.job is None or wish.event not in spec.job.commands):
+        return _skip(service, f"has nothing to run for {wish.event}")
     variables = kept.variables if kept is not None else service.variables
     same = deployed is not None and deployed.running and deployed.spec == spec and deployed.variables == variables
-    if same and not request.redeploy:
+    if same and not (request.redeploy or stale or wish.event):
         return _skip(service, "unchanged")
     artifact = kept.artifact if kept is not None else _artifact(spec, deployed, again=request.redeploy)
-    return _deploy_steps(service, Deployed(spec, variables, artifact), deployed, wave)
+    event = wish.event or _event(JobEvent.START, spec)
+    return _deploy_steps(service, Deployed(spec, variables, artifact), deployed, wave, event)
 
 
-def _deploy_steps(service: Desired, wanted: Deployed, deployed: Deployed | None, wave: int) -> list[PlannedStep]:
+def _event(event: JobEvent, spec: ServiceSpec | None) -> str:
+    """The event, when this is a job that has something to run for it."""
+    return event if spec is not None and spec.job is not None and event in spec.job.commands else ""
+
+
+def _deploy_steps(
+    service: Desired, wanted: Deployed, deployed: Deployed | None, wave: int, event: str
+) -> list[PlannedStep]:
     """`wanted`: what shall run; without an artifact it is built first, where there is something to build."""
     spec, variables = wanted.spec, wanted.variables
     assert spec is not None
@@ -284,6 +311,7 @@ def _deploy_steps(service: Desired, wanted: Deployed, deployed: Deployed | None,
         spec=spec,
         variables=variables,
         artifact=wanted.artifact,
+        event=event,
         changes=tuple(changes(spec, variables, deployed)),
     )
     return [build, deploy] if builds else [deploy]
@@ -311,6 +339,8 @@ def _act(
 ) -> list[PlannedStep] | Skipped | Problem:
     if deployed is None:
         return _skip(service, "was never deployed")
+    if action is Action.RESTART and service.kind == ServiceKind.JOB:
+        return _skip(service, "is a job: it runs when it is deployed or when it is time")
     if action is Action.STOP and deployed.spec is not None and not deployed.running:
         return _skip(service, "is stopped already")
     if action is Action.START and deployed.running:
@@ -333,7 +363,12 @@ def _step(kind: TaskKind, service: Desired, deployed: Deployed, wave: int) -> Pl
         spec=deployed.spec or service.spec or _bare(service),
         variables=deployed.variables,
         artifact=deployed.artifact,
+        event=_event(ACTED[kind], deployed.spec) if kind in ACTED else "",
     )
+
+
+ACTED = {TaskKind.START: JobEvent.START, TaskKind.STOP: JobEvent.STOP, TaskKind.DELETE: JobEvent.DELETE}
+"""What a job runs when something else than a deployment is done with it."""
 
 
 def _bare(service: Desired) -> ServiceSpec:

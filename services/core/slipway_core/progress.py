@@ -62,6 +62,8 @@ class Step:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     metrics: list[StepMetric] = field(default_factory=list)
+    event: str = ""
+    """Jobs: what is run with it (JobEvent)."""
     estimated_seconds: float | None = None
     """How long it is likely to take, as was guessed when it was planned; None: it never ran before."""
     changed: bool = False
@@ -331,6 +333,8 @@ def sentence(failed: Step) -> str:
     """What failed, where, in one sentence."""
     if failed.kind == PRE_CHECK:
         return failed.message
+    if failed.service_kind == "JOB" and failed.event and failed.message:
+        return f"{failed.service_name}: {failed.message}"
     return (
         f"{failed.service_name} {DID_NOT[TaskKind(failed.kind)]}: {failed.message or failed.code or 'no reason given'}"
     )

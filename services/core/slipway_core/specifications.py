@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from slipway_contracts import specs
-from slipway_contracts.specs import GitSource, ImageSource, ServiceKind, ServiceSpec
+from slipway_contracts.specs import (
+    DatabaseSpec,
+    GitSource,
+    ImageSource,
+    JobCommand,
+    JobEvent,
+    JobSpec,
+    ServiceKind,
+    ServiceSpec,
+)
 from slipway_core.kinds import BY_NAME
 from slipway_core.stores.services import Service
 
@@ -45,6 +54,8 @@ def specification(service: Service, commit: str, domain: str, further: Sequence[
         **_sizes(config),
         **_times(dict(BY_NAME[service.kind].advanced) | service.advanced),
         settings=service.advanced,
+        database=_database(config) if service.kind == ServiceKind.DATABASE else None,
+        job=_job(config) if service.kind == ServiceKind.JOB else None,
     )
 
 
@@ -108,6 +119,48 @@ def _probe(probe: dict[str, Any] | None) -> specs.Probe | None:
         command=details.get("command") or [],
         **{name: probe[name] for name in PROBE_TIMES if probe.get(name) is not None},
     )
+
+
+def _database(config: dict[str, Any]) -> DatabaseSpec:
+    return DatabaseSpec(
+        type=config["type"],
+        version=config["version"],
+        mode=config["mode"],
+        accessibility=config.get("accessibility") or "PRIVATE",
+        storage_gib=config.get("storage") or 10,
+    )
+
+
+EVENTS = {
+    "on_start": JobEvent.START,
+    "on_stop": JobEvent.STOP,
+    "on_delete": JobEvent.DELETE,
+    "cronjob": JobEvent.CRON,
+}
+"""When a job runs, as the public API names it and as engines do."""
+RUN_SPARE_SECONDS = 60.0
+
+
+def _job(config: dict[str, Any]) -> JobSpec:
+    schedule = config.get("schedule") or {}
+    cron = schedule.get("cronjob") or {}
+    given = {event: schedule[name] for name, event in EVENTS.items() if schedule.get(name) is not None}
+    return JobSpec(
+        commands={
+            event: JobCommand(entrypoint=one.get("entrypoint") or "", arguments=one.get("arguments") or [])
+            for event, one in given.items()
+        },
+        cron=cron.get("scheduled_at") or "",
+        timezone=cron.get("timezone") or "UTC",
+        max_restarts=config.get("max_nb_restart") or 0,
+        max_duration_seconds=config.get("max_duration_seconds") or 3600,
+    )
+
+
+def run_limit_seconds(spec: ServiceSpec) -> float:
+    """How long a run of a job may take, with all its attempts."""
+    job = spec.job or JobSpec()
+    return RUN_SPARE_SECONDS + (job.max_duration_seconds + spec.stop_grace_seconds) * (job.max_restarts + 1)
 
 
 def _sizes(config: dict[str, Any]) -> dict[str, Any]:

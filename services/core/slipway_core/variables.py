@@ -74,6 +74,15 @@ def check(key: str, variables: Iterable[Variable], elsewhere: frozenset[str] = f
     _resolve(key, known, {}, [])
 
 
+def without(variables: Iterable[Variable], missing: frozenset[str]) -> list[Variable]:
+    """The variables that can do without the missing keys, whatever leads to them."""
+    left = list(variables)
+    while unresolved := {one.key for one in left if mentions(one) & missing}:
+        missing |= unresolved
+        left = [one for one in left if one.key not in missing]
+    return left
+
+
 def mentions(variable: Variable) -> set[str]:
     """The keys that a variable needs."""
     if variable.type == "ALIAS" and variable.target_key:

@@ -88,6 +88,8 @@ def _step(run: Run, planned: PlannedStep, ids: dict[str, str], durations: estima
     limit_seconds = machine.STEP_SECONDS[planned.kind] + spec.start_timeout_seconds + spec.stop_grace_seconds
     if planned.kind == TaskKind.BUILD:
         limit_seconds = specifications.build_limit_seconds(spec) or limit_seconds
+    if planned.event:
+        limit_seconds += specifications.run_limit_seconds(spec)
     return Step(
         id=ids[planned.key],
         deployment_id=run.id,
@@ -101,5 +103,6 @@ def _step(run: Run, planned: PlannedStep, ids: dict[str, str], durations: estima
         commit=spec.git.commit if spec.git is not None else "",
         artifact=planned.artifact,
         limit_seconds=limit_seconds,
+        event=planned.event,
         estimated_seconds=estimates.guess(durations, planned.service_id, planned.kind),
     )

@@ -30,6 +30,8 @@ class _Around:
     written: dict[str, list[VariableRow]]
     """Project, environment or service → what is written just there."""
     domains: dict[str, list[str]]
+    giving: frozenset[str]
+    """Jobs that have left something for others."""
 
 
 async def situation(app: Core, work: Work, ground: Ground, request: Request) -> Situation:
@@ -61,6 +63,7 @@ async def _around(work: Work, grounds: Sequence[Ground], request: Request) -> _A
         heads=await _heads(work, grounds, [one for listed in services.values() for one in listed]),
         written=written,
         domains=await work.custom_domains.of_environments(ids),
+        giving=await work.job_outputs.giving(ids),
     )
 
 
@@ -93,7 +96,9 @@ def _desired(app: Core, ground: Ground, service: Service, request: Request, arou
     commit, problem = _commit(service, request, wish, around.heads, around.releases.get(service.id))
     further = around.domains.get(service.id, [])
     stage = around.stages[service.stage_id]
-    places = (ground.project_id, ground.environment_id, service.id)
+    # A database reads no variables, so a change of them must not stop it.
+    reads = service.kind != "DATABASE"
+    places = (ground.project_id, ground.environment_id, service.id) if reads else ()
     return Desired(
         id=service.id,
         name=service.name,
@@ -105,6 +110,7 @@ def _desired(app: Core, ground: Ground, service: Service, request: Request, arou
         skipped=service.is_skipped,
         problem=problem or kind_problem(service, ground),
         nothing_yet=bool(problem),
+        gives_outputs=service.id in around.giving,
     )
 
 

@@ -88,6 +88,42 @@ PARTS = (
         "UPDATE releases SET snapshot_key_id = $2, snapshot = ($3::bytea[])[1] WHERE id = $1::uuid",
     ),
     Part(
+        "database_accesses",
+        "data_key_id",
+        "database_accesses",
+        """
+        SELECT service_id::text AS id, service_id::text AS bound_id, data_key_id, ARRAY[ciphertext] AS texts
+        FROM database_accesses
+        WHERE data_key_id = ANY($1::uuid[]) AND service_id::text <> ALL($3::text[])
+        LIMIT $2 FOR UPDATE SKIP LOCKED
+        """,
+        "UPDATE database_accesses SET data_key_id = $2, ciphertext = ($3::bytea[])[1] WHERE service_id::text = $1",
+    ),
+    Part(
+        "job_outputs",
+        "data_key_id",
+        "job_outputs",
+        """
+        SELECT service_id || '/' || name AS id, service_id || '/' || name AS bound_id, data_key_id,
+            ARRAY[ciphertext] AS texts
+        FROM job_outputs
+        WHERE data_key_id = ANY($1::uuid[]) AND service_id || '/' || name <> ALL($3::text[])
+        LIMIT $2 FOR UPDATE SKIP LOCKED
+        """,
+        "UPDATE job_outputs SET data_key_id = $2, ciphertext = ($3::bytea[])[1] WHERE service_id || '/' || name = $1",
+    ),
+    Part(
+        "reply_keys",
+        "data_key_id",
+        "reply_keys",
+        """
+        SELECT task_id::text AS id, task_id::text AS bound_id, data_key_id, ARRAY[ciphertext] AS texts FROM reply_keys
+        WHERE data_key_id = ANY($1::uuid[]) AND task_id::text <> ALL($3::text[])
+        LIMIT $2 FOR UPDATE SKIP LOCKED
+        """,
+        "UPDATE reply_keys SET data_key_id = $2, ciphertext = ($3::bytea[])[1] WHERE task_id::text = $1",
+    ),
+    Part(
         "signing_keys",
         "data_key_id",
         "signing_keys",
@@ -137,6 +173,9 @@ FORGET = """
         AND NOT EXISTS (SELECT FROM outside_accesses WHERE data_key_id = k.id)
         AND NOT EXISTS (SELECT FROM deployment_steps WHERE snapshot_key_id = k.id)
         AND NOT EXISTS (SELECT FROM releases WHERE snapshot_key_id = k.id)
+        AND NOT EXISTS (SELECT FROM database_accesses WHERE data_key_id = k.id)
+        AND NOT EXISTS (SELECT FROM job_outputs WHERE data_key_id = k.id)
+        AND NOT EXISTS (SELECT FROM reply_keys WHERE data_key_id = k.id)
         AND NOT EXISTS (SELECT FROM signing_keys WHERE data_key_id = k.id)
     RETURNING k.id
 """

@@ -17,15 +17,15 @@ from slipway_postgres import Connection
 OF = """
     SELECT id, deployment_id, service_id, service_name, service_kind, kind, wave, stage, depends_on, state, message,
     code, details, percent, commit, artifact, task_id, fence, delivery, sequence, cancel, cancel_at, refused_at,
-    limit_seconds, ready_at, started_at, ended_at, metrics, estimated_seconds
+    limit_seconds, ready_at, started_at, ended_at, metrics, estimated_seconds, event
     FROM deployment_steps WHERE deployment_id = ANY($1::uuid[]) ORDER BY deployment_id, position
 """
 PLANNED = "SELECT spec, variables FROM deployment_steps WHERE id = $1"
 ADD = """
     INSERT INTO deployment_steps (id, deployment_id, position, service_id, service_name, service_kind, kind, wave,
         stage, depends_on, state, message, code, commit, artifact, spec, variables, limit_seconds, started_at, ended_at,
-        estimated_seconds)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+        estimated_seconds, event)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
 """
 SAVE = """
     UPDATE deployment_steps SET state = $2, message = $3, code = $4, details = $5, percent = $6, artifact = $7,
@@ -129,6 +129,7 @@ def _new_row(step: Step, planned: PlannedStep | None, position: int) -> tuple[An
         step.started_at,
         step.ended_at,
         step.estimated_seconds,
+        step.event,
     )
 
 

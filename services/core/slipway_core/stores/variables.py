@@ -29,6 +29,8 @@ class VariableRow(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     created_at: datetime
     updated_at: datetime
+    bound_to: str = ""
+    """What the ciphertext is bound to, where that isn't this row (built-in ones have none)."""
 
     @property
     def scope(self) -> str:
