@@ -93,7 +93,7 @@ def _deployed(service: Service, releases: dict[str, Release], states: dict[str, 
 
 def _desired(app: Core, ground: Ground, service: Service, request: Request, around: _Around) -> Desired:
     wish = request.wishes.get(service.id, Wish())
-    commit, problem = _commit(service, request, wish, around.heads, around.releases.get(service.id))
+    commit, problem = _commit(ground, service, request, wish, around.heads, around.releases.get(service.id))
     further = around.domains.get(service.id, [])
     stage = around.stages[service.stage_id]
     # A database reads no variables, so a change of them must not stop it.
@@ -115,7 +115,12 @@ def _desired(app: Core, ground: Ground, service: Service, request: Request, arou
 
 
 def _commit(
-    service: Service, request: Request, wish: Wish, heads: dict[tuple[str, str], str], release: Release | None
+    ground: Ground,
+    service: Service,
+    request: Request,
+    wish: Wish,
+    heads: dict[tuple[str, str], str],
+    release: Release | None,
 ) -> tuple[str, str]:
     """The commit to deploy, or why there is none."""
     git = specifications.git_of(service.config)
@@ -123,6 +128,9 @@ def _commit(
         return "", ""
     branch = specifications.branch_of(git)
     head = heads.get((repository_key(git["url"]), BRANCH + branch), "")
+    if ground.fork_url == git["url"]:
+        # Whatever its branch says by now: what is newer has to be approved first.
+        head = ground.fork_head or ""
     commit = commit_for(wish, request, head, release.commit if release is not None else "")
     if commit:
         return commit, ""

@@ -32,14 +32,18 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     public_key: bytes | None
     capabilities: list[str]
     engine_seen_at: datetime | None
+    fork_url: str | None = None
+    """Of a fork's preview: where its code comes from. It gets no secret, and no commit but the approved one."""
+    fork_head: str | None = None
 
 
 KEPT_IN_MEMORY = {"steps", "max_builds", "max_deploys", "engine_known", "changed", "orders"}
 GROUNDS = """
     SELECT e.id AS environment_id, e.name AS environment_name, e.mode, e.project_id, p.name AS project_name,
         p.organization_id, e.cluster_id, c.name AS cluster_name, c.config AS cluster_config, c.public_key,
-        c.capabilities, c.engine_seen_at
+        c.capabilities, c.engine_seen_at, v.source_url AS fork_url, v.approved_head AS fork_head
     FROM environments e JOIN projects p ON p.id = e.project_id JOIN clusters c ON c.id = e.cluster_id
+        LEFT JOIN previews v ON v.environment_id = e.id AND v.from_fork
     WHERE e.id = ANY($1::uuid[])
 """
 # Two lockers of several environments take them in the same order.
