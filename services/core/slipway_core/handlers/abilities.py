@@ -1,14 +1,10 @@
 """Which cluster can run which kind of service: asked when a service is created, so that nobody waits in vain."""
 
-from slipway_contracts.capabilities import CONTAINER
 from slipway_contracts.places import Place
 from slipway_core.app import Work, found
 from slipway_core.handlers.situations import LOCAL_KINDS
 from slipway_core.problems import Unsupported
 from slipway_core.stores.clusters import Cluster
-
-HINTS = {CONTAINER: "Install podman, buildah or docker on the machine of an engine, and it can."}
-"""What to do where no cluster can."""
 
 
 async def check(work: Work, place: Place, kind: str) -> None:
@@ -20,8 +16,7 @@ async def check(work: Work, place: Place, kind: str) -> None:
         return
     able = [one.name for one in clusters if _can(one, kind)]
     others = f"These clusters can: {', '.join(able)}." if able else "No cluster of this organization can."
-    hint = HINTS.get(kind.lower(), "") if not able else ""
-    raise Unsupported(f"Cluster {own.name} can't run services of kind {kind}. {others} {hint}".strip(), clusters=able)
+    raise Unsupported(f"Cluster {own.name} can't run services of kind {kind}. {others}", clusters=able)
 
 
 def _can(cluster: Cluster, kind: str) -> bool:
