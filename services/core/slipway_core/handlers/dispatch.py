@@ -51,6 +51,7 @@ async def send(app: Core, work: Work, ground: Ground, run: Run, step: Step) -> N
         step_id=step.id,
         service=planned.spec,
         artifact=_artifact(run, step),
+        event=step.event,
         sealed_secrets=sealing.seal(ground.public_key, msgspec.json.encode(secrets), bound_to),
         deadline_at=work.now + timedelta(seconds=machine.READY_SECONDS + step.limit_seconds),
         created_at=work.now,
@@ -69,7 +70,7 @@ def _artifact(run: Run, step: Step) -> str:
 
 
 async def _secrets(app: Core, work: Work, ground: Ground, spec: ServiceSpec, step: Step, wish: Wish) -> TaskSecrets:
-    if step.kind not in NEED_VARIABLES:
+    if step.kind not in NEED_VARIABLES and not step.event:
         return TaskSecrets()
     resolved = await _variables(app, work, ground, spec, step, wish)
     variables = [
@@ -101,7 +102,7 @@ async def _variables(
     app: Core, work: Work, ground: Ground, spec: ServiceSpec, step: Step, wish: Wish
 ) -> list[Effective]:
     """What a service gets now, or what a release that is gone back to ran with; kept with what is put into place."""
-    found = await effective(app, work, ground, spec)
+    found = await effective(app, work, ground, spec, building=step.kind == TaskKind.BUILD)
     if wish.release_id:
         then = (await snapshots.read(app, work, [wish.release_id])).get(wish.release_id)
         found = found if then is None else rollbacks.variables(then, found, wish.old_secrets)

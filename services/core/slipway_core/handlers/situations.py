@@ -139,6 +139,8 @@ def _commit(
 
 def kind_problem(service: Service, ground: Ground) -> str:
     """Why the cluster can't run a service of this kind; empty when it can."""
+    if service.kind == "JOB" and (service.config.get("schedule") or {}).get("cronjob"):
+        return f"{service.name}: cron jobs are not run yet; lifecycle jobs are"
     if service.kind in LOCAL_KINDS or service.kind.lower() in ground.capabilities:
         return ""
     return f"{service.name}: cluster {ground.cluster_name} can't run services of kind {service.kind}"
