@@ -167,17 +167,19 @@ def application(name: str = "web") -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def core_platform(databases: DatabasesForTests, directory: Path) -> AsyncIterator[Platform]:
-    """A core with a database and a bus of its own, and its first user."""
+async def core_platform(databases: DatabasesForTests, directory: Path, **settings: Any) -> AsyncIterator[Platform]:
+    """A core with a database and a bus of its own, and its first user. `settings`: what isn't as usual."""
     async with AsyncExitStack() as stack:
         nats = NatsForTests(directory / "nats")
         await stack.enter_async_context(nats.server)
         url = await databases.create("core")
-        yield await _started(stack, directory, nats, url)
+        yield await _started(stack, directory, nats, url, settings)
     await databases.drop(url)
 
 
-async def _started(stack: AsyncExitStack, directory: Path, nats: NatsForTests, url: str) -> Platform:
+async def _started(
+    stack: AsyncExitStack, directory: Path, nats: NatsForTests, url: str, more: dict[str, Any]
+) -> Platform:
     webhooks_key, git_key = new_keypair(), new_keypair()
     create_master_key(directory / "master.key")
     settings = Settings(
@@ -192,6 +194,7 @@ async def _started(stack: AsyncExitStack, directory: Path, nats: NatsForTests, u
         listen_port=0,
         caller_requests_per_second=0,
         address_requests_per_second=0,
+        **more,
     )
     accounts = AccountsFile(nats.server.accounts_file, nats.server.pid_file)
     async with pool(url, "core", max_size=2) as database, transaction(database) as connection:

@@ -19,6 +19,8 @@ from slipway_bus.accounts import AccountsFile
 from slipway_contracts.base import uuid7
 from slipway_contracts.events import CHANGED, Event
 from slipway_contracts.places import Place
+from slipway_core.outgoing import Outgoing
+from slipway_core.registries import Registries
 from slipway_core.remotes import Remotes
 from slipway_core.settings import Settings
 from slipway_core.stores.api_tokens import ApiTokens
@@ -38,6 +40,7 @@ from slipway_core.stores.freezes import Freezes
 from slipway_core.stores.git_events import GitEvents
 from slipway_core.stores.git_links import GitLinks
 from slipway_core.stores.idempotency import Idempotency
+from slipway_core.stores.images import Images
 from slipway_core.stores.invitations import Invitations
 from slipway_core.stores.job_outputs import JobOutputs
 from slipway_core.stores.job_runs import JobRuns
@@ -117,6 +120,7 @@ class Work:
         self.git_events = GitEvents(connection)
         self.git_links = GitLinks(connection)
         self.idempotency = Idempotency(connection)
+        self.images = Images(connection)
         self.invitations = Invitations(connection)
         self.job_outputs = JobOutputs(connection)
         self.job_runs = JobRuns(connection)
@@ -250,8 +254,18 @@ class Core:
     @property
     def remotes(self) -> Remotes:
         """Git remotes, to be asked where a branch stands."""
+        return Remotes(self._inside)
+
+    @property
+    def registries(self) -> Registries:
+        """Container registries, to be asked what they hold."""
+        return Registries(Outgoing(self._inside))
+
+    @property
+    def _inside(self) -> frozenset[str]:
+        """Hosts that may be asked although they are inside: our own, and those allowed."""
         allowed = self.settings.allowed_git_hosts.split(",")
-        return Remotes(frozenset({urlsplit(self.settings.public_url).hostname or "", *allowed}) - {""})
+        return frozenset({urlsplit(self.settings.public_url).hostname or "", *allowed}) - {""}
 
     @asynccontextmanager
     async def work(self, actor: Actor = SYSTEM) -> AsyncIterator[Work]:

@@ -44,7 +44,7 @@ def specification(service: Service, commit: str, domain: str, further: Sequence[
         label=service.label,
         hostnames=[f"{service.label}.{domain}", *further],
         git=_git(config, commit),
-        image=_image(config),
+        image=image_of(config),
         **_docker(config),
         entrypoint=config.get("entrypoint") or "",
         arguments=config.get("arguments") or [],
@@ -77,7 +77,8 @@ def _docker(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _image(config: dict[str, Any]) -> ImageSource | None:
+def image_of(config: dict[str, Any]) -> ImageSource | None:
+    """The image of a service's configuration, if it comes from one."""
     source = config if config.get("image_name") else (config.get("source") or {}).get("image") or {}
     if not source.get("image_name"):
         return None

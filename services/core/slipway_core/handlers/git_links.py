@@ -5,7 +5,6 @@ The secret of a provider's link is shown once; the one of the built-in remote is
 
 import secrets
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -16,7 +15,8 @@ from slipway_core.api import answers
 from slipway_core.api.forms import Answer
 from slipway_core.app import Core, Work, found
 from slipway_core.callers import actor_of
-from slipway_core.specifications import git_of
+from slipway_core.images import host_of
+from slipway_core.specifications import git_of, image_of
 from slipway_core.stores.git_links import GitLinkRow
 from slipway_core.stores.services import Service
 from slipway_errors import Conflict
@@ -50,38 +50,64 @@ class GitLinkSecret(Answer, frozen=True, kw_only=True):
     events: tuple[str, ...] = ("push",)
 
 
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where news of a service come from."""
+
+    provider: str
+    """As webhooks name it."""
+    repository: str
+    """Empty for images: a registry's webhook tells of all of its images."""
+    url: str
+
+
+IMAGE_PROVIDERS = {"DOCKER_HUB": "dockerhub", "GITHUB_CR": "github"}
+"""Registries with webhooks of their own kind; any other is told of by a CI system (`hook`)."""
+
+
+NO_SOURCE = "Git link: this service has neither a repository nor an image"
+
+
 async def follow(app: Core, work: Work, place: Place, service: Service) -> None:
-    """Make the link of a service fit its repository: none, a new one, or the one that it has."""
-    git = git_of(service.config)
+    """Make the link of a service fit its repository or image: none, a new one, or the one that it has."""
+    source = await _source(work, place.organization_id, service)
     link = await work.git_links.of_service(service.id)
-    if git is not None and link is not None and _fits(link, git):
+    if source is not None and link is not None and (link.provider, link.clone_url) == (source.provider, source.url):
         return
     if link is not None:
         await work.git_links.delete(link.id)
         await work.copies.add("git-links", [link.id])
-    if git is not None and not await _is_followed_elsewhere(work, git):
-        await _add(app, work, place, service.id, git)
+    if source is not None and not await _is_followed_elsewhere(work, source):
+        await _add(app, work, place, service.id, source)
 
 
-async def _is_followed_elsewhere(work: Work, git: dict[str, Any]) -> bool:
+async def _source(work: Work, organization_id: str, service: Service) -> Source | None:
+    git, image = git_of(service.config), image_of(service.config)
+    if git is not None:
+        repository = f"{git['owner']}/{git['name']}" if git["owner"] else git["name"]
+        return Source(provider=git_sources.PROVIDERS[git["provider"]], repository=repository, url=git["url"])
+    if image is None:
+        return None
+    registry = await work.outside_accesses.get(image.registry_id, organization_id, "registry")
+    kind, url = (registry.kind, registry.config.get("url", "")) if registry else ("", "")
+    name = f"{host_of(url)}/{image.name}" if url else image.name
+    return Source(provider=IMAGE_PROVIDERS.get(kind, "hook"), repository="", url=name)
+
+
+async def _is_followed_elsewhere(work: Work, source: Source) -> bool:
     """A built-in repository has one link; further services of its project follow the same pushes."""
-    return git["provider"] == "SLIPWAY" and await work.git_links.is_taken(f"{git['owner']}/{git['name']}")
+    return source.provider == "slipway" and await work.git_links.is_taken(source.repository)
 
 
-def _fits(link: GitLinkRow, git: dict[str, Any]) -> bool:
-    return link.provider == git_sources.PROVIDERS[git["provider"]] and link.clone_url == git["url"]
-
-
-async def _add(app: Core, work: Work, place: Place, service_id: str, git: dict[str, Any]) -> None:
+async def _add(app: Core, work: Work, place: Place, service_id: str, source: Source) -> None:
     id = uuid7()
     data_key_id, ciphertext = await _new_secret(app, work, place.organization_id, id)
     await work.git_links.add(
         id,
         place.organization_id,
         service_id,
-        git_sources.PROVIDERS[git["provider"]],
-        f"{git['owner']}/{git['name']}" if git["owner"] else git["name"],
-        git["url"],
+        source.provider,
+        source.repository,
+        source.url,
         data_key_id,
         ciphertext,
     )
@@ -95,7 +121,10 @@ async def _new_secret(app: Core, work: Work, organization_id: str, link_id: str)
 async def get(app: Core, call: Call[None]) -> GitLinkView:
     """The webhook endpoint of a service."""
     async with app.reading() as work:
-        row = found(await work.git_links.of_service(call.place.service_id), "Git link: this service has no repository")
+        row = found(
+            await work.git_links.of_service(call.place.service_id),
+            NO_SOURCE,
+        )
     return GitLinkView(
         id=row.id,
         provider=row.provider,
@@ -133,7 +162,7 @@ async def rotate_secret(app: Core, call: Call[None]) -> GitLinkSecret:
 
 
 async def _providers_link(work: Work, call: Call[None]) -> GitLinkRow:
-    row = found(await work.git_links.of_service(call.place.service_id), "Git link: this service has no repository")
+    row = found(await work.git_links.of_service(call.place.service_id), NO_SOURCE)
     if row.provider == "slipway":
         raise Conflict("The built-in remote needs no webhook: push to it.")
     return row
@@ -141,8 +170,10 @@ async def _providers_link(work: Work, call: Call[None]) -> GitLinkRow:
 
 async def _secret(app: Core, work: Work, row: GitLinkRow) -> GitLinkSecret:
     bound_to = f"git_links/{row.id}"
-    secret = await app.decrypt(work, row.organization_id, row.data_key_id, row.secret_ciphertext, bound_to)
-    return GitLinkSecret(id=row.id, url=hook_url(app, row), secret=secret.decode())
+    secret = (await app.decrypt(work, row.organization_id, row.data_key_id, row.secret_ciphertext, bound_to)).decode()
+    # Docker Hub can neither sign nor set a header: the address carries the secret.
+    query = f"?token={secret}" if row.provider == "dockerhub" else ""
+    return GitLinkSecret(id=row.id, url=hook_url(app, row) + query, secret=secret)
 
 
 async def _say(work: Work, call: Call[None], row: GitLinkRow, what: str) -> None:

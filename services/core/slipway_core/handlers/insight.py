@@ -77,7 +77,7 @@ async def of_registry(app: Core, call: Call[None]) -> answers.ReferenceObjectSta
     for user in users:
         one = known.get(user.environment_id)
         service = next((each for each in one.services if each.id == user.service_id), None) if one else None
-        place = msgspec.structs.replace(call.place, project_id=user.project_id, mode=one.ground.mode if one else "")
+        place = services.place_in(call.place, user.project_id, one.ground.mode if one else "")
         if one is not None and service is not None and call.caller.may(Permission.READ, place):
             shown.append(reference(status(one, service)))
     return answers.ReferenceObjectStatusResponseList(results=shown)

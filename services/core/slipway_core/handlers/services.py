@@ -52,12 +52,13 @@ async def of_organization(app: Core, call: Call[None]) -> answers.ListServicesBy
         services = await work.services.search(
             call.place.organization_id, asked.get("project_id"), asked.get("environment_id"), asked.get("cluster_id")
         )
-    shown = [_light(one) for one in services if call.caller.may(READ, _place(call, one))]
+    shown = [_light(one) for one in services if call.caller.may(READ, place_in(call.place, one.project_id, one.mode))]
     return msgspec.convert({"results": shown}, answers.ListServicesByOrganizationIdAnswer)
 
 
-def _place(call: Call[Any], one: Found) -> Place:
-    return msgspec.structs.replace(call.place, project_id=one.project_id, mode=one.mode)
+def place_in(organization: Place, project_id: str, mode: str) -> Place:
+    """Where rights on an environment of an organization are asked."""
+    return msgspec.structs.replace(organization, project_id=project_id, mode=mode)
 
 
 def _light(one: Found) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from slipway_core.routes import (
     agreements,
     clusters,
     deployments,
+    images,
     insight,
     invitations,
     outside,
@@ -40,6 +41,7 @@ AREAS = (
     deployments,
     agreements,
     insight,
+    images,
 )
 
 ROUTES: list[Route] = [replace(route, path=PREFIX + route.path) for area in AREAS for route in area.ROUTES]

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from slipway_contracts.git import Commit, Push
+from slipway_contracts.git import Commit, ImagePush, Push
 from slipway_core.stores import rows
 from slipway_postgres import Connection
 
@@ -116,7 +116,12 @@ class GitEvents:
         )
         return added is not None
 
-    async def decide(self, push: Push, decision: str, detail: str, deployment_ids: list[str]) -> None:
+    async def accept_image(self, push: ImagePush, organization_id: str, now: datetime) -> bool:
+        """Note the delivery of an image; False when it took effect before."""
+        sent = (push.link_id, push.delivery_id, organization_id, push.image, f"image/{push.tag}", "", push.digest)
+        return await self._connection.fetchval(ADD, *sent, push.received_at, now) is not None
+
+    async def decide(self, push: Push | ImagePush, decision: str, detail: str, deployment_ids: list[str]) -> None:
         await self._connection.execute(DECIDE, push.link_id, push.delivery_id, decision, detail, deployment_ids)
 
     async def lock_repository(self, organization_id: str, repository: str) -> None:
