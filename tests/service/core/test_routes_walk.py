@@ -16,6 +16,8 @@ OPEN = (Permission.PUBLIC, Permission.SIGNED_IN)
 QUERY = {
     "/api/variable": "scope=PROJECT&parent_id={projectId}",
     "/api/variable/import": "service_type=APPLICATION&service_id={applicationId}",
+    # No name of an image: refused before a registry outside is asked.
+    "/api/organization/{organizationId}/containerRegistry/{containerRegistryId}/images": "imageName=NONE",
 }
 LOGS_OUT = ("/api/logout", "/api/logoutEverywhere")
 SHOWS = {"/api/environment/{environmentId}/plan": (200,)}
