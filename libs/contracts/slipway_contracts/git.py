@@ -32,7 +32,7 @@ class Push(Message, frozen=True, kw_only=True):
     ref: str
     """Full ref: refs/heads/main, refs/tags/v1."""
     before: str
-    """All zeros when the ref is new."""
+    """All zeros when the ref is new; empty when the provider doesn't tell it (a branch deleted at Gitea)."""
     after: str
     """All zeros when the ref was deleted."""
     forced: bool = False

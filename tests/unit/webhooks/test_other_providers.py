@@ -347,3 +347,18 @@ def test_no_cut_or_changed_payload_breaks_a_normaliser(event: tuple[str, str], d
         outcome(*event, body, repository="")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
+
+
+@pytest.mark.parametrize(("kind", "ref"), [("branch", "refs/heads/main"), ("tag", "refs/tags/main")])
+def test_what_was_deleted_at_gitea_is_told_by_its_own_event(kind: str, ref: str) -> None:
+    payload = {
+        "ref": "main",
+        "ref_type": kind,
+        "repository": {"full_name": "acme/shop", "clone_url": "https://gitea.test/acme/shop.git"},
+        "sender": {"login": "ann"},
+    }
+    push = accepted("gitea", "delete", payload)
+    assert isinstance(push, Push)
+    assert (push.ref, push.before, push.after, push.pusher) == (ref, "", NOTHING, "ann")
+    assert "nothing follows" in ignored("gitea", "delete", payload | {"ref_type": "wiki"}).lower()
+    assert "another repository" in ignored("gitea", "delete", payload, "acme/other")
