@@ -191,3 +191,26 @@ async def test_a_row_copied_elsewhere_does_not_decrypt(platform: Any, place: Pla
             with pytest.raises(DecryptionFailed):
                 await plain(platform.app, work, where, await visible(platform.app, work, where))
             await transaction.rollback()
+
+
+async def test_passwords_of_databases_and_outputs_of_jobs_change_their_keys_too(platform: Any, place: Place) -> None:
+    app = await platform.application(place.environment_id)
+    kept = {
+        f"database_accesses/{app['id']}": "INSERT INTO database_accesses (service_id, login, database_name,"
+        " data_key_id, ciphertext) VALUES ($1, 'l', 'd', $2, $3)",
+        f"job_outputs/{app['id']}/A/B": "INSERT INTO job_outputs (service_id, name, is_secret, data_key_id, ciphertext,"
+        " updated_at) VALUES ($1, 'A/B', true, $2, $3, now())",
+        f"reply_keys/{app['id']}": "INSERT INTO reply_keys (task_id, service_id, data_key_id, ciphertext)"
+        " VALUES ($1, $1, $2, $3)",
+    }
+    async with platform.app.work() as work:
+        for bound_to, statement in kept.items():
+            sealed = await platform.app.encrypt(work, place.organization_id, "value", bound_to)
+            await work.connection.execute(statement, app["id"], *sealed)
+    rotated = await rotation.rotate_data_keys(platform.app.pool, platform.app.master_key)
+    assert rotated.rows >= 3
+    async with platform.app.work() as work:
+        for bound_to in kept:
+            read = f"SELECT data_key_id::text, ciphertext FROM {bound_to.partition('/')[0]} WHERE service_id = $1"  # noqa: S608
+            row = await work.connection.fetchrow(read, app["id"])
+            assert await platform.app.decrypt(work, place.organization_id, *row, bound_to) == b"value"

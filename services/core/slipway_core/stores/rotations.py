@@ -134,6 +134,43 @@ PARTS = (
         """,
         "UPDATE signing_keys SET data_key_id = $2, private_ciphertext = ($3::bytea[])[1] WHERE kid = $1",
     ),
+    Part(
+        "database_accesses",
+        "data_key_id",
+        "database_accesses",
+        """
+        SELECT service_id::text AS id, service_id::text AS bound_id, data_key_id, ARRAY[ciphertext] AS texts
+        FROM database_accesses WHERE data_key_id = ANY($1::uuid[]) AND service_id <> ALL($3::uuid[])
+        LIMIT $2 FOR UPDATE SKIP LOCKED
+        """,
+        "UPDATE database_accesses SET data_key_id = $2, ciphertext = ($3::bytea[])[1] WHERE service_id = $1::uuid",
+    ),
+    Part(
+        "job_outputs",
+        "data_key_id",
+        "job_outputs",
+        """
+        SELECT service_id || '/' || name AS id, service_id || '/' || name AS bound_id, data_key_id,
+            ARRAY[ciphertext] AS texts
+        FROM job_outputs WHERE data_key_id = ANY($1::uuid[]) AND service_id || '/' || name <> ALL($3::text[])
+        LIMIT $2 FOR UPDATE SKIP LOCKED
+        """,
+        """
+        UPDATE job_outputs SET data_key_id = $2, ciphertext = ($3::bytea[])[1]
+        WHERE service_id = split_part($1, '/', 1)::uuid AND name = substr($1, strpos($1, '/') + 1)
+        """,
+    ),
+    Part(
+        "reply_keys",
+        "data_key_id",
+        "reply_keys",
+        """
+        SELECT task_id::text AS id, task_id::text AS bound_id, data_key_id, ARRAY[ciphertext] AS texts
+        FROM reply_keys WHERE data_key_id = ANY($1::uuid[]) AND task_id <> ALL($3::uuid[])
+        LIMIT $2 FOR UPDATE SKIP LOCKED
+        """,
+        "UPDATE reply_keys SET data_key_id = $2, ciphertext = ($3::bytea[])[1] WHERE task_id = $1::uuid",
+    ),
 )
 
 
@@ -177,6 +214,9 @@ FORGET = """
         AND NOT EXISTS (SELECT FROM job_outputs WHERE data_key_id = k.id)
         AND NOT EXISTS (SELECT FROM reply_keys WHERE data_key_id = k.id)
         AND NOT EXISTS (SELECT FROM signing_keys WHERE data_key_id = k.id)
+        AND NOT EXISTS (SELECT FROM database_accesses WHERE data_key_id = k.id)
+        AND NOT EXISTS (SELECT FROM job_outputs WHERE data_key_id = k.id)
+        AND NOT EXISTS (SELECT FROM reply_keys WHERE data_key_id = k.id)
     RETURNING k.id
 """
 HARDER = "LOCK TABLE data_keys IN SHARE ROW EXCLUSIVE MODE"
