@@ -6,12 +6,12 @@ environment half deployed. What did not change gets no step, unless it is asked 
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
 from slipway_contracts.specs import JobEvent, ServiceKind, ServiceSpec
 from slipway_contracts.tasks import TaskKind
+from slipway_core.changes import Change, changes
 from slipway_core.machine import Action
 
 PRE_CHECK = "pre_check"
@@ -21,19 +21,6 @@ PRE_CHECK_WAVE = 0
 BUILD_WAVE = 1
 FIRST_STAGE_WAVE = 2
 
-AREAS = {
-    "image": "image",
-    "cpu_milli": "resources",
-    "memory_mib": "resources",
-    "min_instances": "replicas",
-    "max_instances": "replicas",
-    "ports": "network",
-    "hostnames": "network",
-    "label": "network",
-    "readiness": "health",
-    "liveness": "health",
-}
-"""What a setting is about, where it isn't just a setting."""
 BUILD_FIELDS = ("kind", "git", "image", "build_mode", "dockerfile_path", "docker_target")
 """What decides what a build makes; a change of anything else only deploys again."""
 
@@ -126,18 +113,6 @@ class Situation:
     deployed: dict[str, Deployed]
     kept: dict[str, Kept] = field(default_factory=dict)
     """release id → release, for wishes that name one."""
-
-
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What a deployment changes at one service; never a value of a variable."""
-
-    what: str
-    """commit, variable, or the name of the setting."""
-    name: str = ""
-    area: str = ""
-    """What it is about, for people: commit, image, variables, resources, replicas, network, health, settings."""
-    before: Any = None
-    after: Any = None
 
 
 @dataclass(frozen=True)
@@ -288,6 +263,7 @@ def _deploy_steps(
 ) -> list[PlannedStep]:
     """`wanted`: what shall run; without an artifact it is built first, where there is something to build."""
     spec, variables = wanted.spec, wanted.variables
+    before = deployed or Deployed(spec=None, variables={})
     assert spec is not None
     build = PlannedStep(
         key=f"build.{service.id}",
@@ -312,7 +288,7 @@ def _deploy_steps(
         variables=variables,
         artifact=wanted.artifact,
         event=event,
-        changes=tuple(changes(spec, variables, deployed)),
+        changes=tuple(changes(spec, variables, before.spec, before.variables)),
     )
     return [build, deploy] if builds else [deploy]
 
@@ -374,43 +350,3 @@ ACTED = {TaskKind.START: JobEvent.START, TaskKind.STOP: JobEvent.STOP, TaskKind.
 def _bare(service: Desired) -> ServiceSpec:
     """Enough to stop or delete by: the id."""
     return ServiceSpec(id=service.id, kind=ServiceKind(service.kind), name=service.name, label="")
-
-
-def changes(spec: ServiceSpec, variables: dict[str, str], deployed: Deployed | None) -> list[Change]:
-    """What a deployment of this spec would change, setting by setting and variable by variable."""
-    before = deployed.spec if deployed is not None else None
-    old_variables = deployed.variables if deployed is not None else {}
-    found = [] if before is None else list(_setting_changes(before, spec))
-    if before is None or before.git != spec.git:
-        found.insert(0, Change(what="commit", area="commit", before=_commit(before), after=_commit(spec)))
-    found.extend(_variable_changes(old_variables, variables))
-    return found
-
-
-def _commit(spec: ServiceSpec | None) -> str | None:
-    return spec.git.commit if spec is not None and spec.git is not None else None
-
-
-def _setting_changes(before: ServiceSpec, after: ServiceSpec) -> list[Change]:
-    old, new = (_settings(spec) for spec in (before, after))
-    return [
-        Change(what=name, area=AREAS.get(name, "settings"), before=old.get(name), after=new.get(name))
-        for name in sorted(set(old) | set(new))
-        if old.get(name) != new.get(name)
-    ]
-
-
-def _settings(spec: ServiceSpec) -> dict[str, Any]:
-    """By name; advanced settings beside the others."""
-    fields = {name: msgspec.to_builtins(getattr(spec, name)) for name in spec.__struct_fields__ if name != "git"}
-    advanced: dict[str, Any] = fields.pop("settings")
-    return advanced | fields
-
-
-def _variable_changes(before: dict[str, str], after: dict[str, str]) -> list[Change]:
-    found = []
-    for name in sorted(set(before) | set(after)):
-        if before.get(name) != after.get(name):
-            how = "added" if name not in before else "removed" if name not in after else "changed"
-            found.append(Change(what="variable", name=name, area="variables", after=how))
-    return found

@@ -6,11 +6,12 @@ from slipway_contracts.tasks import TaskKind
 from slipway_core import estimates, planner
 from slipway_core.api.forms import Answer, Body, Id
 from slipway_core.app import Core, Work, found
+from slipway_core.changes import Change
 from slipway_core.estimates import Forecast, Timing
 from slipway_core.handlers import deployments, freezing
 from slipway_core.handlers.situations import situation
 from slipway_core.machine import Action
-from slipway_core.planner import Change, Plan, PlannedStep, Request, Wish
+from slipway_core.planner import Plan, PlannedStep, Request, Wish
 from slipway_core.problems import one_of, wrong
 from slipway_core.progress import Run
 from slipway_core.stores.deployments import Ground
