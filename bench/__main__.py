@@ -7,7 +7,7 @@ import importlib
 from bench.table import show
 
 SHORT = ("up", "push", "idle")
-NAMES = (*SHORT, "scheduler", "webhooks", "soak")
+NAMES = (*SHORT, "scheduler", "webhooks", "dispatch", "soak")
 
 
 def main() -> None:
