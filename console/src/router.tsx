@@ -28,7 +28,7 @@ const text = (value: unknown): string | undefined => (typeof value === "string" 
 const login = createRoute({
   getParentRoute: () => root,
   path: "/login",
-  validateSearch: (search: Record<string, unknown>): { to?: string | undefined } => ({ to: text(search.to) }),
+  validateSearch: (search: Record<string, unknown>): { to?: string | undefined; problem?: string | undefined } => ({ to: text(search.to), problem: text(search.problem) }),
   component: LoginPage,
 });
 

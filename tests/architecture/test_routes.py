@@ -22,6 +22,11 @@ GIT = "git sends a token as a password, which the handler checks"
 SOCKET = "a browser sends the token as a sub-protocol, and the query names the place: the handler checks both"
 PUBLIC = {
     ("core", "/api/login"): "how one gets a login",
+    ("core", "/api/login/methods"): "tells what the login page offers",
+    ("core", "/api/login/oidc"): "leads to the identity provider",
+    ("core", "/api/login/oidc/callback"): "proved by the provider's code, in the browser that began",
+    ("core", "/api/login/device"): "leads to the identity provider",
+    ("core", "/api/login/device/token"): "proved at the provider",
     (
         "core",
         "/api/organization/{organizationId}/inviteMember/{inviteId}/signUp",

@@ -12,6 +12,7 @@ from slipway_cli.api import Client
 from slipway_cli.output import say, show_json
 from slipway_cli.problems import CommandFailed
 
+NOT_THERE = 5
 AsJSON = Annotated[bool, Parameter(name="--json")]
 
 
@@ -20,6 +21,7 @@ async def login(
     *,
     email: str = "",
     token_stdin: bool = False,
+    device: bool = False,
     as_json: AsJSON = False,
 ) -> int:
     """Log in to a Slipway; later commands go there.
@@ -32,11 +34,18 @@ async def login(
         Log in with this e-mail; the password is asked for, or read from stdin when that is no terminal.
     token_stdin
         Log in with an API token read from stdin.
+    device
+        Log in in a browser, here or elsewhere (default where the platform has an identity provider).
     """
     address = url.rstrip("/") or context.current().url
     if not address.startswith(("http://", "https://")):
         raise CommandFailed(f"{address} is no address: it begins with https:// or http://.", "request.invalid", 7)
-    authorization = f"Token {_line()}" if token_stdin else await _password(address, email)
+    if token_stdin:
+        authorization = f"Token {_line()}"
+    elif device or (not email and await _has_provider(address)):
+        authorization = await _device(address)
+    else:
+        authorization = await _password(address, email)
     async with Client(context.Context(address, authorization)) as client:
         account = await client.get("/account")
     file = context.keep(address, authorization)
@@ -55,6 +64,34 @@ async def logout(*, as_json: AsJSON = False) -> int:
     else:
         say("  logged out" if forgotten else "  nobody was logged in")
     return 0
+
+
+async def _has_provider(address: str) -> bool:
+    async with Client(context.Context(address, "")) as client:
+        try:
+            return bool((await client.get("/login/methods"))["oidc"])
+        except CommandFailed as failed:
+            if failed.exit_code == NOT_THERE:  # a release before there were providers
+                return False
+            raise
+
+
+async def _device(address: str) -> str:
+    """A login that is finished in a browser: say where, and ask until it is."""
+    async with Client(context.Context(address, "")) as client:
+        device = await client.post("/login/device")
+        say(f"  open {device['verification_uri_complete']}\n  and confirm the code {device['user_code']}")
+        pause, body = float(device["interval_seconds"]), {"device_code": device["device_code"]}
+        try:
+            async with asyncio.timeout(device["expires_in_seconds"]):
+                while True:
+                    await asyncio.sleep(pause)
+                    answer = await client.post("/login/device/token", body)
+                    if answer["status"] == "done":
+                        return f"Bearer {answer['login']['token']}"
+                    pause += answer["wait_longer_seconds"]
+        except TimeoutError:
+            raise CommandFailed("Nobody confirmed the code in time: log in again.", "auth.device_refused", 3) from None
 
 
 async def _password(address: str, email: str) -> str:

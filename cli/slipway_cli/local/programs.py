@@ -19,6 +19,8 @@ DATABASES = ("core", "webhooks", "scheduler", "shell")
 CONTROL_PLANE = ("core", "webhooks", "git", "websocket", "scheduler", "shell")
 CLUSTER = ("engine", "agent")
 WITH_HTTP = CONTROL_PLANE
+LOGIN_SETTINGS = ("SLIPWAY_OIDC_", "SLIPWAY_PASSWORD_LOGIN")
+"""Passed on to core from the environment of `up`."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ def _own(name: str, home: Home, servers: Servers, secrets: Secrets) -> dict[str,
     match name:
         case "core":
             return {
+                **{name: value for name, value in os.environ.items() if name.startswith(LOGIN_SETTINGS)},
                 "SLIPWAY_REDIS_URL": servers.valkey.url,
                 "SLIPWAY_MASTER_KEY_FILE": str(home.keys / "master.key"),
                 "SLIPWAY_WEBHOOKS_PUBLIC_KEY": base64.b64encode(secrets.webhooks_public_key).decode(),

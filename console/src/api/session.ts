@@ -17,5 +17,17 @@ export const organizationsQuery = queryOptions({
   staleTime: 60_000,
 });
 
+export interface LoginMethods {
+  password: boolean;
+  oidc: { name: string; url: string } | null;
+}
+
+export const loginMethodsQuery = queryOptions({
+  queryKey: ["login-methods"],
+  queryFn: ({ signal }) => get<LoginMethods>("/login/methods", { signal }),
+  staleTime: 60_000,
+  retry: false,
+});
+
 export const login = (email: string, password: string): Promise<unknown> => post("/login", { email, password });
 export const logout = (): Promise<unknown> => post("/logout");

@@ -10,7 +10,6 @@ from slipway_errors import TooLarge, Unsupported
 from slipway_http.problems import MalformedBody, RequestRefused
 from slipway_http.routing import Route
 
-SESSION_COOKIE = "slipway_session"
 BODY_SECONDS = 30.0
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from slipway_contracts.access import Permission
 from slipway_contracts.places import Place
@@ -79,9 +79,29 @@ class Call(Generic[B]):
         """Whether the caller also has this permission at the route's place."""
         return self.caller.may(permission, self.place)
 
-    def set_cookie(self, name: str, value: str, max_age_seconds: int, *, secure: bool, path: str = "/") -> None:
-        """Set a cookie that no script reads and no other site sends; an empty value with age 0 removes it."""
-        parts = [f"{name}={value}", f"Path={path}", f"Max-Age={max_age_seconds}", "HttpOnly", "SameSite=Strict"]
+    def cookie(self, name: str) -> str:
+        """A cookie of the request; empty when there is none."""
+        for part in self.headers.get("Cookie", "").split(";"):
+            known, _, value = part.strip().partition("=")
+            if known == name:
+                return value.strip('"')
+        return ""
+
+    def set_cookie(
+        self,
+        name: str,
+        value: str,
+        max_age_seconds: int,
+        *,
+        secure: bool,
+        path: str = "/",
+        same_site: Literal["Strict", "Lax"] = "Strict",
+    ) -> None:
+        """Set a cookie that no script reads and no other site sends; an empty value with age 0 removes it.
+
+        `Lax`: it comes along when another site leads the browser here.
+        """
+        parts = [f"{name}={value}", f"Path={path}", f"Max-Age={max_age_seconds}", "HttpOnly", f"SameSite={same_site}"]
         self._cookies.append("; ".join([*parts, "Secure"] if secure else parts))
 
     @property

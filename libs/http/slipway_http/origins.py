@@ -50,6 +50,17 @@ class Origins:
         return lowered in self._origins or (bool(host) and urlsplit(lowered).netloc == host.lower())
 
 
+def session_cookie(host: str) -> str:
+    """The cookie that holds the login of a browser at this Host."""
+    return cookie_name("slipway_session", host)
+
+
+def cookie_name(name: str, host: str) -> str:
+    """A cookie's name at this Host. Browsers send cookies to every port of a host, so the port is part of the name."""
+    port = host.removeprefix(host_name(host)).removeprefix(":")
+    return f"{name}_{port}" if port.isdigit() else name
+
+
 def host_name(host: str) -> str:
     """The Host header without its port."""
     if host.startswith("["):

@@ -17,13 +17,13 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from slipway_contracts.access import Permission
 from slipway_errors import Fault, NotFound, TooLarge, Unauthenticated, Unsupported
 from slipway_http.answers import answer, encoded, problem
-from slipway_http.bodies import SESSION_COOKIE, continue_if_expected, read_body, request_id_of
+from slipway_http.bodies import continue_if_expected, read_body, request_id_of
 from slipway_http.calls import Call, Locator
 from slipway_http.decoding import BodyDecoder, decode_query
 from slipway_http.limits import Buckets, Limits
 from slipway_http.measures import measures_of
 from slipway_http.openapi import openapi_document
-from slipway_http.origins import SAFE, Origins, client_address
+from slipway_http.origins import SAFE, Origins, client_address, session_cookie
 from slipway_http.problems import RequestRefused
 from slipway_http.routing import UUID, Route, Router
 from slipway_security.access import NOBODY, AccessCopy, Caller
@@ -196,7 +196,7 @@ class Server:
     def _check_socket(self, request: web.BaseRequest) -> None:
         """A browser's socket must come from our pages; other programs send no Origin, and can't use the cookie."""
         if "Origin" in request.headers or "Authorization" not in request.headers:
-            by_cookie = SESSION_COOKIE in request.cookies
+            by_cookie = session_cookie(request.headers.get("Host", "")) in request.cookies
             if "Origin" in request.headers or by_cookie:
                 self._origins.check_page(request.method, request.headers, socket=True)
 
@@ -220,7 +220,7 @@ class Server:
         """The caller by Authorization header, or by cookie if one of our pages sent the request."""
         authorization = request.headers.get("Authorization")
         if authorization is None and "Cookie" in request.headers:
-            session = request.cookies.get(SESSION_COOKIE)
+            session = request.cookies.get(session_cookie(request.headers.get("Host", "")))
             if session:
                 self._origins.check_page(request.method, request.headers, socket="Upgrade" in request.headers)
                 authorization = f"Bearer {session}"

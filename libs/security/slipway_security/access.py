@@ -144,6 +144,19 @@ class AccessCopy:
         except TimeoutError:
             raise Unavailable("Who may do what is not known yet: core was not heard of.") from None
 
+    async def wait_for(self, key: str, timeout_seconds: float) -> None:
+        """Wait until somebody is known here (`user.<id>`), for a short while: then go on all the same."""
+        came = asyncio.Event()
+        stop = self.on_change(lambda changed: came.set() if changed == key else None)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                while key not in self._entries:
+                    await came.wait()
+        except TimeoutError:
+            return
+        finally:
+            stop()
+
     def authenticate(self, authorization: str | None, audience: str = API_AUDIENCE) -> Caller:
         """Who sends this Authorization header: `Bearer <JWT>` or `Token <key>`; Unauthenticated for nobody we know."""
         self._require_fresh()

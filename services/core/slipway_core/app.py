@@ -19,6 +19,7 @@ from slipway_bus.accounts import AccountsFile
 from slipway_contracts.base import uuid7
 from slipway_contracts.events import CHANGED, Event
 from slipway_contracts.places import Place
+from slipway_core.identity_provider import IdentityProvider
 from slipway_core.outgoing import Outgoing
 from slipway_core.registries import Registries
 from slipway_core.remotes import Remotes
@@ -40,6 +41,7 @@ from slipway_core.stores.freezes import Freezes
 from slipway_core.stores.git_events import GitEvents
 from slipway_core.stores.git_links import GitLinks
 from slipway_core.stores.idempotency import Idempotency
+from slipway_core.stores.identities import Identities
 from slipway_core.stores.images import Images
 from slipway_core.stores.invitations import Invitations
 from slipway_core.stores.job_outputs import JobOutputs
@@ -121,6 +123,7 @@ class Work:
         self.git_links = GitLinks(connection)
         self.idempotency = Idempotency(connection)
         self.images = Images(connection)
+        self.identities = Identities(connection)
         self.invitations = Invitations(connection)
         self.job_outputs = JobOutputs(connection)
         self.job_runs = JobRuns(connection)
@@ -247,6 +250,8 @@ class Core:
     signing_key: SigningKey
     accounts: AccountsFile | None = None
     """The bus's accounts, where this platform issues them itself."""
+    identity_provider: IdentityProvider | None = None
+    """Where people log in, beside passwords."""
     clock: Callable[[], datetime] = utc_now
     tries: Tries = field(default_factory=Tries)
     background: set[asyncio.Task[Any]] = field(default_factory=set)

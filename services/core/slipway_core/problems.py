@@ -63,6 +63,36 @@ class LoginRefused(Unauthenticated):
     code = "auth.login_refused"
 
 
+class PasswordsOff(Forbidden):
+    """Nobody logs in with a password here: use the identity provider."""
+
+    code = "auth.passwords_off"
+
+
+class LoginStale(Unauthenticated):
+    """The login can't be finished: begin again."""
+
+    code = "auth.login_stale"
+
+
+class EmailUnverified(Forbidden):
+    """The identity provider did not verify your address."""
+
+    code = "auth.email_unverified"
+
+
+class NotInvited(Forbidden):
+    """Nobody invited you."""
+
+    code = "auth.not_invited"
+
+
+class IdentityTaken(Conflict):
+    """The account with your address belongs to somebody else at the identity provider: ask an administrator."""
+
+    code = "auth.identity_taken"
+
+
 class AboveYourself(Forbidden):
     """Nobody can give more than they have."""
 

@@ -7,7 +7,7 @@ from slipway_bus import Bus, connect, declare
 from slipway_bus.accounts import AccountsFile
 from slipway_contracts.places import LOCATE, Locate, Place
 from slipway_core.app import SYSTEM, Core, Work, utc_now
-from slipway_core.handlers import copying, keys, overdue, places, rotation
+from slipway_core.handlers import copying, keys, oidc, overdue, places, rotation
 from slipway_core.routes import ROUTES, SUBSCRIPTIONS
 from slipway_core.settings import Settings
 from slipway_http import CachedLocate, Limits, Server, Serving, serve_http
@@ -85,6 +85,7 @@ async def _core(settings: Settings, life: Life, master_key: KeyRing, database: P
         access=await bus.follow_access(life),
         signing_key=signing_key,
         accounts=accounts_of(settings),
+        identity_provider=oidc.provider_of(settings),
     )
 
 

@@ -46,6 +46,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How much one caller may ask, each process counting for itself; five times as much at once. 0: no limit."""
     address_requests_per_second: float = 5
     """Requests of one address without a valid login; ten times as many at once. 0: no limit."""
+    password_login: bool = True
+    """Whether people may log in with a password of this platform."""
+    oidc_issuer: str = ""
+    """OpenID Connect provider, as it calls itself: https://id.example.org. Empty: passwords alone."""
+    oidc_client_id: str = ""
+    """How this platform is registered there, with `<public url>/api/login/oidc/callback` to come back to."""
+    oidc_client_secret: str = ""
+    """Empty for a public client; PKCE is used in any case."""
+    oidc_scopes: str = "openid email profile"
+    """What is asked for, separated by spaces; `openid` must be among them."""
+    oidc_name: str = ""
+    """What the login page calls the provider. Empty: its host."""
     session_lifetime_seconds: int = 12 * 3600
     """How long a login lasts."""
     workers: int = 1

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from slipway_contracts.base import uuid7
+from slipway_http.origins import session_cookie
 from slipway_security.tokens import token_hash
 from slipway_testing import eventually
 
@@ -28,7 +29,9 @@ async def test_somebody_logs_in_and_is_known(platform: Any) -> None:
     body = answer.ok()
     assert body["user"]["email"] == "owner@example.com"
     cookie = answer.headers["Set-Cookie"]
-    assert "slipway_session=" in cookie
+    # Platforms on other ports of this host have cookies of their own.
+    assert cookie.startswith(f"{session_cookie(platform.url.removeprefix('http://'))}=")
+    assert session_cookie(platform.url.removeprefix("http://")) != session_cookie("127.0.0.1:1")
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
     client.authorization = f"Bearer {body['token']}"
@@ -47,7 +50,7 @@ async def test_a_wrong_login_says_the_same_whoever_it_is(platform: Any, email: s
 async def test_a_cookie_works_for_our_own_pages_only(platform: Any) -> None:
     client = platform.anonymous()
     token = (await client.post("/login", {"email": "owner@example.com", "password": PASSWORD})).ok()["token"]
-    cookie = {"Cookie": f"slipway_session={token}"}
+    cookie = {"Cookie": f"{session_cookie(platform.url.removeprefix('http://'))}={token}"}
     own = await client.post("/organization", {}, **cookie, Origin="http://localhost:8080")
     foreign = await client.post("/organization", {}, **cookie, Origin="http://evil.example")
     assert own.status == 422

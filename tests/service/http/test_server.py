@@ -20,6 +20,7 @@ from slipway_contracts.base import uuid7
 from slipway_contracts.places import Place
 from slipway_errors import Conflict
 from slipway_http import Call, Limits, PortTaken, Route, RouteWrong, Server, bodies, etag, require_match, serve_http
+from slipway_http.origins import session_cookie
 from slipway_security import jwt
 from slipway_security.access import AccessCopy
 
@@ -141,6 +142,10 @@ class Site:
     app: App
     server: Server
     client: aiohttp.ClientSession
+
+    @property
+    def cookie(self) -> str:
+        return session_cookie(self.url.removeprefix("http://"))
 
     async def ask(self, method: str, path: str, **options: Any) -> tuple[int, Any, aiohttp.ClientResponse]:
         if isinstance(options.get("data"), bytes):
@@ -338,13 +343,13 @@ async def test_foreign_host_names_are_refused(site: Site, host: str) -> None:
     ],
 )
 async def test_a_cookie_counts_only_from_our_own_pages(site: Site, headers: dict[str, str], status: int) -> None:
-    cookie = {"Cookie": f"slipway_session={token('viewer')}"}
+    cookie = {"Cookie": f"{site.cookie}={token('viewer')}"}
     got, _, _ = await site.ask("GET", f"/api/project/{MINE}", headers={**cookie, **headers})
     assert got == status
 
 
 async def test_a_change_by_cookie_must_prove_its_page(site: Site) -> None:
-    cookie = {"Cookie": f"slipway_session={token('owner')}"}
+    cookie = {"Cookie": f"{site.cookie}={token('owner')}"}
     url = f"/api/project/{MINE}"
     refused, _, _ = await site.ask("PUT", url, headers=cookie, json={"name": "x"})
     taken, _, _ = await site.ask("PUT", url, headers={**cookie, "Origin": site.url}, json={"name": "x"})
@@ -372,13 +377,14 @@ async def test_raw_routes_take_large_bodies_up_to_their_limit(site: Site) -> Non
         (bearer("viewer"), 101),
         ({}, 401),
         ({**bearer("viewer"), "Origin": "http://evil.example"}, 403),
-        ({"Cookie": f"slipway_session={token('viewer')}", "Origin": "http://evil.example"}, 403),
-        ({"Cookie": f"slipway_session={token('viewer')}"}, 403),
+        ({"Cookie": f"COOKIE={token('viewer')}", "Origin": "http://evil.example"}, 403),
+        ({"Cookie": f"COOKIE={token('viewer')}"}, 403),
     ],
 )
 async def test_sockets_are_opened_only_for_whom_we_know_from_our_pages(
     site: Site, headers: dict[str, str], status: int
 ) -> None:
+    headers = {name: value.replace("COOKIE", site.cookie) for name, value in headers.items()}
     if status == 101:
         async with site.client.ws_connect(site.url + "/ws", headers=headers) as ws:
             assert await ws.receive_str(timeout=5) == "viewer"
@@ -389,7 +395,7 @@ async def test_sockets_are_opened_only_for_whom_we_know_from_our_pages(
 
 
 async def test_a_socket_by_cookie_from_our_page_opens(site: Site) -> None:
-    headers = {"Cookie": f"slipway_session={token('viewer')}", "Origin": site.url}
+    headers = {"Cookie": f"{site.cookie}={token('viewer')}", "Origin": site.url}
     async with site.client.ws_connect(site.url + "/ws", headers=headers) as ws:
         assert await ws.receive_str(timeout=5) == "viewer"
 

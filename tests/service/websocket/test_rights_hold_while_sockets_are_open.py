@@ -4,12 +4,14 @@ import asyncio
 import json
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
 from slipway_contracts.base import uuid7
 from slipway_contracts.places import Place
+from slipway_http.origins import session_cookie
 from slipway_testing import eventually
 from slipway_websocket import codes
 
@@ -89,12 +91,13 @@ async def test_a_lost_role_ends_the_subscriptions_that_needed_it(gate: Gate, wor
 async def test_pages_of_other_origins_get_no_socket(gate: Gate, world: World) -> None:
     token = await world.person()
     await gate.connected(token)
-    for cookie in ({}, {"Cookie": f"slipway_session={token}"}):
+    name = session_cookie(urlsplit(gate.url).netloc)
+    for cookie in ({}, {"Cookie": f"{name}={token}"}):
         handshake = {"Upgrade": "websocket", "Connection": "Upgrade", "Origin": "https://evil.example", **cookie}
         handshake |= {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
         async with gate.session.get(gate.url.replace("ws:", "http:"), headers=handshake) as refused:
             assert refused.status == 403
-    client = await gate.raw(headers={"Origin": "http://console.example:8080", "Cookie": f"slipway_session={token}"})
+    client = await gate.raw(headers={"Origin": "http://console.example:8080", "Cookie": f"{name}={token}"})
     assert "connect" in await client.command("connect")
 
 

@@ -1,9 +1,9 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 
 import { Problem } from "@/api/problem";
-import { login } from "@/api/session";
+import { login, loginMethodsQuery } from "@/api/session";
 import { Button } from "@/ui/button";
 import { Field, Input } from "@/ui/form";
 import { Logo } from "@/ui/icons";
@@ -12,7 +12,8 @@ import { ProblemNote } from "@/ui/notes";
 export function LoginPage() {
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
-  const { to } = useSearch({ from: "/login" });
+  const { to, problem } = useSearch({ from: "/login" });
+  const methods = useQuery(loginMethodsQuery).data;
   const client = useQueryClient();
   const navigate = useNavigate();
   const enter = useMutation({
@@ -35,7 +36,17 @@ export function LoginPage() {
           <p className="text-sm text-muted">From a push to a running service.</p>
         </div>
       </div>
-      <form onSubmit={submit} className="panel flex w-full max-w-sm flex-col gap-4 p-5">
+      {problem && (
+        <p role="alert" className="max-w-sm text-sm text-bad">
+          {PROBLEMS[problem] ?? "The login did not work: begin again."}
+        </p>
+      )}
+      {methods?.oidc && (
+        <a href={`/api/login/oidc?${new URLSearchParams({ to: safePath(to) })}`} className="panel w-full max-w-sm p-3 text-center text-sm font-medium hover:underline">
+          Continue with {methods.oidc.name}
+        </a>
+      )}
+      <form hidden={methods?.password === false} onSubmit={submit} className="panel flex w-full max-w-sm flex-col gap-4 p-5">
         <Field label="E-mail">
           {(attributes) => (
             <Input {...attributes} type="email" name="email" autoComplete="username" required autoFocus value={email} onChange={(event) => setEmail(event.target.value)} />
@@ -57,6 +68,14 @@ export function LoginPage() {
     </main>
   );
 }
+
+/** What can go wrong at an identity provider, by code: the address bar names nothing but the code. */
+const PROBLEMS: Record<string, string> = {
+  "auth.email_unverified": "The identity provider has not verified your e-mail address: verify it there, then try again.",
+  "auth.not_invited": "Nobody invited you yet: ask an administrator of the organization.",
+  "auth.identity_taken": "The account with your address belongs to somebody else at the identity provider: ask an administrator.",
+  "auth.oidc_unavailable": "The identity provider does not answer: try again in a moment.",
+};
 
 function LoginProblem({ error }: { error: Error }) {
   if (error instanceof Problem && error.isUnauthenticated) {

@@ -72,11 +72,12 @@ async def _user(work: Work, wanted: Bootstrap) -> tuple[str, str | None]:
         raise Invalid("The first user needs an e-mail address.")
     user = await work.users.by_email(email)
     if user is not None:
+        await work.users.prove(user.id)
         return user.id, None
     password = wanted.password or secrets.token_urlsafe(12)
     if len(password) < SHORTEST_PASSWORD:
         raise Invalid(f"The password needs at least {SHORTEST_PASSWORD} characters.")
-    user = await work.users.add(uuid7(), email, hash_password(password), {})
+    user = await work.users.add(uuid7(), email, hash_password(password), {}, email_proven=True)
     await work.copies.add("access", [f"user.{user.id}"])
     return user.id, None if wanted.password else password
 

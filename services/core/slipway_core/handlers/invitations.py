@@ -22,7 +22,7 @@ from slipway_core.app import Actor, Core, Work, found
 from slipway_core.callers import actor_of, id_in
 from slipway_core.handlers import sessions
 from slipway_core.handlers.members import known_role
-from slipway_core.problems import AboveYourself, wrong
+from slipway_core.problems import AboveYourself, PasswordsOff, wrong
 from slipway_core.stores.invitations import Invitation
 from slipway_errors import Conflict, Forbidden, NotFound
 from slipway_http import Call
@@ -121,6 +121,8 @@ async def accept(app: Core, call: Call[None]) -> answers.InviteMember:
 
 async def sign_up(app: Core, call: Call[SignUp]) -> sessions.LoggedIn:
     """Make an account for the invited address, and become a member."""
+    if not app.settings.password_login:
+        raise PasswordsOff
     app.tries.by_address.take(call.address)
     if len(call.body.password) < SHORTEST_PASSWORD:
         raise wrong(("$.password", f"needs at least {SHORTEST_PASSWORD} characters"))

@@ -12,14 +12,14 @@ from slipway_core.api import answers, bodies
 from slipway_core.api.forms import Answer, Body, Limited
 from slipway_core.app import Core, found
 from slipway_core.callers import actor_of
-from slipway_core.problems import LoginRefused, wrong
+from slipway_core.problems import LoginRefused, PasswordsOff, wrong
 from slipway_core.stores.users import User
 from slipway_errors import Forbidden
 from slipway_http import Call
+from slipway_http.origins import session_cookie
 from slipway_security import jwt
 from slipway_security.passwords import hash_password, verify_password
 
-COOKIE = "slipway_session"
 _checking = asyncio.Semaphore(2)
 """One check takes 32 MiB and 60 ms."""
 
@@ -49,6 +49,8 @@ class LoggedIn(Answer, frozen=True, kw_only=True):
 
 async def log_in(app: Core, call: Call[Login]) -> LoggedIn:
     """Give a token for e-mail and password."""
+    if not app.settings.password_login:
+        raise PasswordsOff
     email = call.body.email.strip()
     app.tries.by_address.take(call.address)
     app.tries.by_email.take(email.lower())
@@ -65,12 +67,17 @@ def logged_in(app: Core, call: Call[Any], user: User) -> LoggedIn:
     """A new login of a user, as a token and as a cookie."""
     lifetime = app.settings.session_lifetime_seconds
     token = jwt.issue(app.signing_key, user.id, API_AUDIENCE, lifetime, sid=uuid7(), email=user.email)
-    call.set_cookie(COOKIE, token, lifetime, secure=app.settings.public_url.startswith("https:"))
+    _keep(app, call, token, lifetime)
     return LoggedIn(
         token=token,
         expires_in_seconds=lifetime,
         user=LoggedInUser(id=user.id, email=user.email, name=_name(user)),
     )
+
+
+def _keep(app: Core, call: Call[Any], token: str, lifetime: int) -> None:
+    name = session_cookie(call.headers.get("Host", ""))
+    call.set_cookie(name, token, lifetime, secure=app.settings.public_url.startswith("https:"))
 
 
 async def log_out(app: Core, call: Call[None]) -> None:
@@ -80,7 +87,7 @@ async def log_out(app: Core, call: Call[None]) -> None:
         async with app.work(actor_of(call)) as work:
             await work.users.end_session(call.caller.id, str(call.caller.claims.get("sid", "")), until)
             await work.copies.add("access", [f"user.{call.caller.id}"])
-    call.set_cookie(COOKIE, "", 0, secure=app.settings.public_url.startswith("https:"))
+    _keep(app, call, "", 0)
 
 
 async def log_out_everywhere(app: Core, call: Call[None]) -> None:
@@ -88,7 +95,7 @@ async def log_out_everywhere(app: Core, call: Call[None]) -> None:
     async with app.work(actor_of(call)) as work:
         await work.users.end_sessions(_person(call), work.now)
         await work.copies.add("access", [f"user.{call.caller.id}"])
-    call.set_cookie(COOKIE, "", 0, secure=app.settings.public_url.startswith("https:"))
+    _keep(app, call, "", 0)
 
 
 async def account(app: Core, call: Call[None]) -> answers.AccountInfo:

@@ -18,6 +18,7 @@ from slipway_core.routes import (
     images,
     insight,
     invitations,
+    logins,
     outside,
     people,
     projects,
@@ -31,6 +32,7 @@ from slipway_http import Route
 PREFIX = "/api"
 AREAS = (
     people,
+    logins,
     invitations,
     projects,
     services,

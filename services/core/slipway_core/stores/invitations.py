@@ -34,6 +34,7 @@ LIST = """
     WHERE i.organization_id = $1 AND ($2::uuid IS NULL OR i.id = $2) ORDER BY i.id
 """
 DELETE = "DELETE FROM invitations WHERE id = $1"
+WAITS = "SELECT EXISTS (SELECT FROM invitations WHERE lower(email) = lower($1) AND expires_at > $2)"
 TAKE = "SELECT id FROM invitations WHERE id = $1 FOR UPDATE"
 
 
@@ -62,6 +63,10 @@ class Invitations:
         if lock:
             await self._connection.execute(TAKE, id)
         return rows.one(await self._connection.fetchrow(LIST, organization_id, id), Invitation)
+
+    async def waits_for(self, email: str, now: datetime) -> bool:
+        """Whether any organization waits for somebody with this address."""
+        return bool(await self._connection.fetchval(WAITS, email, now))
 
     async def delete(self, id: str) -> None:
         await self._connection.execute(DELETE, id)

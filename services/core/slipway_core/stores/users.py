@@ -13,6 +13,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     email: str
     password_hash: str
+    email_proven: bool = False
+    """The address is known to be theirs."""
     revoked_before: datetime | None
     ended_sessions: dict[str, datetime] = {}
     config: dict[str, Any]
@@ -21,7 +23,9 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-ADD = "INSERT INTO users (id, email, password_hash, config) VALUES ($1, $2, $3, $4) RETURNING *"
+ADD = """
+    INSERT INTO users (id, email, password_hash, config, email_proven) VALUES ($1, $2, $3, $4, $5) RETURNING *
+"""
 GET = "SELECT * FROM users WHERE id = $1"
 BY_EMAIL = "SELECT * FROM users WHERE lower(email) = lower($1)"
 CONFIGURE = """
@@ -39,12 +43,24 @@ SET_PASSWORD = """
 """  # noqa: S105 (a statement)
 
 
+TAKE_OVER = """
+    UPDATE users SET email_proven = true, password_hash = '', revoked_before = $2, version = version + 1,
+        updated_at = now()
+    WHERE id = $1
+"""
+PROVE = "UPDATE users SET email_proven = true WHERE id = $1"
+
+
 class Users:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, id: str, email: str, password_hash: str, config: dict[str, Any]) -> User:
-        return rows.sure(await self._connection.fetchrow(ADD, id, email, password_hash, rows.to_json(config)), User)
+    async def add(
+        self, id: str, email: str, password_hash: str, config: dict[str, Any], *, email_proven: bool = False
+    ) -> User:
+        """`email_proven`: the address is known to be theirs, not just what somebody else typed."""
+        row = await self._connection.fetchrow(ADD, id, email, password_hash, rows.to_json(config), email_proven)
+        return rows.sure(row, User)
 
     async def get(self, id: str) -> User | None:
         return rows.one(await self._connection.fetchrow(GET, id), User)
@@ -67,3 +83,11 @@ class Users:
     async def set_password(self, id: str, password_hash: str, now: datetime) -> None:
         """A new password ends all sessions."""
         await self._connection.execute(SET_PASSWORD, id, password_hash, now)
+
+    async def take_over(self, id: str, now: datetime) -> None:
+        """The address is proven to be somebody's who did not set the password: it ends, and so do all logins."""
+        await self._connection.execute(TAKE_OVER, id, now)
+
+    async def prove(self, id: str) -> None:
+        """The address is known to be theirs."""
+        await self._connection.execute(PROVE, id)
