@@ -10,8 +10,8 @@ from slipway_contracts.streams import EVENTS
 class Event(Message, frozen=True, kw_only=True):
     """Entity `entity_id` is now at `version`; `body` is what its readers need (below, per entity).
 
-    Entities: organization, project, environment, service, deployment, cluster, deployment_rule, freeze, approval_policy,
-    token, member.
+    Entities: organization, project, environment, service, deployment, cluster, deployment_rule, freeze,
+    approval_policy, token, member.
     Verbs: created, updated, deleted; for deployments also queued, started, progressed, ended.
     """
 
