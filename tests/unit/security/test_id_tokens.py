@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from slipway_security.id_tokens import IdTokenRefused, KeyUnknown, identity_of, verify
 
+PAST, FUTURE = 1_000_000_000, 4_000_000_000
 ISSUER, CLIENT = "https://id.example.org", "slipway"
 RSA = RSAKey.generate_key(2048, {"kid": "rsa", "use": "sig"})
 OTHER = RSAKey.generate_key(2048, {"kid": "rsa", "use": "sig"})
@@ -73,13 +74,13 @@ def test_a_set_of_one_key_needs_no_name() -> None:
         {"sub": "x" * 256},
         {"sub": "a\0b"},
         {"exp": None},
-        {"exp": time.time() - 60},
+        {"exp": PAST},
         {"exp": "tomorrow"},
         {"exp": True},
         {"iat": None},
-        {"iat": time.time() + 120},
-        {"iat": time.time() - 3600},
-        {"nbf": time.time() + 120},
+        {"iat": FUTURE},
+        {"iat": PAST},
+        {"nbf": FUTURE},
         {"nonce": None},
         {"nonce": "another"},
         {"nonce": ["n"]},
@@ -138,10 +139,16 @@ def test_another_kind_of_key_under_the_same_name_is_unknown() -> None:
         check(signed(), [PUBLIC[0] | {"alg": "RS512"}])
 
 
-@pytest.mark.parametrize("token", ["", ".", "a.b.c", "a.b.c.d.e", "x" * 40_000, "é.é.é", signed()[:-3], signed() + "A"])
+@pytest.mark.parametrize("token", ["", ".", "a.b.c", "a.b.c.d.e", "é.é.é"])
 def test_what_is_no_token_is_refused(token: str) -> None:
     with pytest.raises(IdTokenRefused):
         check(token)
+
+
+def test_a_token_that_is_cut_or_grown_is_refused() -> None:
+    for token in (signed()[:-3], signed() + "AAAA", signed() + "x" * 40_000):
+        with pytest.raises(IdTokenRefused):
+            check(token)
 
 
 def test_a_changed_token_is_refused() -> None:
