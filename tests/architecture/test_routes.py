@@ -41,10 +41,9 @@ PUBLIC = {
     ("websocket", "/ws/service/metrics"): SOCKET,
     ("websocket", "/ws/deployment/status"): SOCKET,
     ("websocket", "/ws/deployment/logs"): SOCKET,
-    (
-        "shell",
-        "/shell/exec",
-    ): "the handler asks for the permission, at the service that the query names",
+    ("shell", "/shell/exec"): SOCKET,
+    ("shell", "/shell/ephemeral"): SOCKET,
+    ("shell", "/shell/portforward"): SOCKET,
 }
 """Routes that anybody may call, each with the reason. Adding one here is a decision."""
 

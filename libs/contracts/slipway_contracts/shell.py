@@ -13,6 +13,10 @@ from slipway_contracts.streams import SESSIONS
 
 class OpenShell(Message, frozen=True, kw_only=True):
     session_id: str
+    kind: str = "shell"
+    """shell: beside the service. ephemeral: in a fresh copy of it. forward: a connection to one of its ports."""
+    port: int = 0
+    """Of a forward: one that the service listens on; 0: the one that gets its requests."""
     organization_id: str
     environment_id: str
     service_id: str
@@ -39,13 +43,16 @@ class ShellInput(Message, frozen=True, kw_only=True):
 
     data: bytes = b""
     offset: int = -1
-    """Position of `data` in all input of the session: what was repeated after a lost answer is taken once."""
+    """Position of `data` in all input of the session: what was repeated after a lost answer is taken once. With the
+    signal INT: where the input goes on; what was typed before and not taken yet is skipped."""
     eof: bool = False
     columns: int = 0
     rows: int = 0
     signal: str = ""
     acked_offset: int = -1
     """Bytes of output that the gateway has handed on: the agent pauses the program beyond a window after it."""
+    received_offset: int = -1
+    """Bytes of output that came to the gateway: when it says the same twice, what is behind that was lost."""
     resend: bool = False
     """Send all output behind `acked_offset` again: something of it was lost on the way."""
     close: bool = False
@@ -57,6 +64,8 @@ class ShellAck(Message, frozen=True, kw_only=True):
     code: str = ""
     """full: the program doesn't read, offer the data again in a moment. ended: there is no such session (any more)."""
     message: str = ""
+    taken: int = -1
+    """How much of all input the agent has by now."""
 
 
 class ShellOutput(Message, frozen=True, kw_only=True):
@@ -71,15 +80,17 @@ class ShellOutput(Message, frozen=True, kw_only=True):
 
 
 class SessionChanged(Message, frozen=True, kw_only=True):
-    """A session was opened or ended; core writes it to the audit log."""
+    """A session was opened, watched or ended; core writes it to the audit log."""
 
     session_id: str
+    kind: str = "shell"
+    """shell, ephemeral, forward."""
     organization_id: str
     project_id: str = ""
     environment_id: str
     service_id: str
     verb: str
-    """opened, ended."""
+    """opened, watched (by `user`), ended."""
     user: str
     origin_address: str = ""
     command: list[str] = []

@@ -174,6 +174,11 @@ class Layout:
         return self.work_dir / "volumes"
 
     @property
+    def copies_dir(self) -> Path:
+        """A directory per shell in a fresh copy of a service; the agent removes it when the shell ends."""
+        return self.work_dir / "copies"
+
+    @property
     def reports_dir(self) -> Path:
         """The engine's reports that the bus has not taken yet."""
         return self.work_dir / "reports"

@@ -26,13 +26,15 @@ async def serve(settings: Settings, life: Life) -> None:
     )
     access = await bus.follow_access(life)
     await access.wait_ready()
-    gateway = Gateway(settings, bus, database, access, remote_locate(bus), key)
+    locate = remote_locate(bus)
+    gateway = Gateway(settings, bus, database, access, locate, key)
     life.spawn(relay(database, bus, life.stopping), name="outbox")
     life.spawn(gateway.sweep(life.stopping), name="sweep")
     server = Server(
         ROUTES,
         gateway,
         access,
+        locate=locate,
         title="Slipway shells",
         allowed_hosts=settings.allowed_hosts,
         origins=[origin(settings.public_url)],

@@ -24,7 +24,7 @@ from slipway_contracts.shell import (
     ShellOutput,
 )
 from slipway_errors import Fault
-from slipway_shell.codes import AGENT, DONE, POLICY, TRY_LATER, Ended
+from slipway_shell.codes import AGENT, POLICY, TRY_LATER, Ended
 from slipway_shell.framing import Typed
 
 log = structlog.get_logger()
@@ -35,13 +35,14 @@ WAITING_BYTES = 2 * 1024 * 1024
 ACK_BYTES = 32 * 1024
 """Output is acknowledged in steps of this."""
 FULL_SECONDS = 0.03
-ALIVE_SECONDS = 15.0
+ALIVE_SECONDS = 5.0
 RETRY_SECONDS = 0.3
 OPEN_SECONDS = 20.0
 INTERRUPT = b"\x03"
 
-Output = Callable[[bytes, bool], Awaitable[None]]
-"""Hand output on to the client; returns when the client's socket has room again."""
+Output = Callable[[int, bytes, bool], Awaitable[None]]
+"""Hand output (its position in all output, its bytes, whether it is of stderr) on to the client; returns when the
+client's socket has room again. Whoever has it for sure says so by `Link.confirm`."""
 
 
 class Ids(TypedDict):
@@ -64,14 +65,18 @@ class Link:
         self._room.set()
         self._stuck = False
         self._interrupted = False
-        self._cuts = 0
-        """How often waiting input was thrown away."""
-        self._sent = 0
+        self._taken = 0
+        """Input that the agent has; `_waiting` goes on from there."""
         self._received = 0
+        """Output that came in order, and was handed on."""
+        self._confirmed = 0
+        """Output that the client has for sure: the agent keeps what comes after."""
         self._acked = 0
+        self._told: Callable[[int], None] = lambda taken: None
         self._controls: list[ShellInput] = []
         self._control = asyncio.Event()
         self._resend = False
+        self._paused = False
         self._over = False
         self._output: Output | None = None
         self._listening: Listening | None = None
@@ -80,11 +85,16 @@ class Link:
 
     @property
     def input_bytes(self) -> int:
-        return self._sent
+        return self._taken
 
     @property
     def output_bytes(self) -> int:
         return self._received
+
+    @property
+    def accepted_bytes(self) -> int:
+        """Input that need not be sent again."""
+        return self._taken + len(self._waiting)
 
     # -- beginning and end ---------------------------------------------------------------------------------------
 
@@ -92,8 +102,7 @@ class Link:
         """Have the terminal opened; the name of the process it stands beside. Ended says why not."""
         self._output = output
         try:
-            self._listening = await self._bus.subscribe(SHELL_OUTPUT, self._printed, **self._ids)
-            await self._bus.client.flush()
+            await self._listen()
             opened = await self._bus.request(
                 SHELL_OPEN, request, ShellOpened, OPEN_SECONDS, cluster_id=self._ids["cluster_id"]
             )
@@ -103,6 +112,45 @@ class Link:
             code = TRY_LATER if opened.code == "shell.too_many" else POLICY
             raise Ended(code, opened.message)
         return opened.process
+
+    async def adopt(self, received: int, output: Output) -> None:
+        """Take over a session that another gateway held. Ended says why not."""
+        self._output = output
+        self._received = self._confirmed = self._acked = received
+        try:
+            await self._listen()
+            ack = await self._ask(ShellInput(acked_offset=received, resend=True))
+        except Fault as fault:
+            raise Ended(POLICY, "The session is over.") from fault
+        self._taken = max(ack.taken, 0)
+
+    async def _listen(self) -> None:
+        self._listening = await self._bus.subscribe(SHELL_OUTPUT, self._printed, **self._ids)
+        await self._bus.client.flush()
+
+    def position(self, received: int) -> int:
+        """Where a client can go on that says to have so much of the output."""
+        return max(min(received, self._received), self._confirmed)
+
+    def resume(self, position: int) -> None:
+        """A client goes on from this position: what comes after is sent again."""
+        self._received = self._confirmed = position
+        self._paused = False
+        self._ask_again()
+
+    def pause(self) -> None:
+        """Nobody takes output now: the agent keeps it, and the program waits once that is its window."""
+        self._paused = True
+
+    def confirm(self, received: int) -> None:
+        """The client has so much of the output."""
+        self._confirmed = max(self._confirmed, min(received, self._received))
+        if self._confirmed - self._acked >= ACK_BYTES:
+            self._control.set()
+
+    def tell_taken(self, told: Callable[[int], None]) -> None:
+        """Have it told how much of the input the agent took."""
+        self._told = told
 
     async def run(self) -> ShellOutput:
         """Carry bytes until the program has ended; what the agent said last."""
@@ -121,10 +169,14 @@ class Link:
 
     async def close(self, reason: str) -> None:
         """Let go of the terminal: the agent ends the program, if it still runs."""
-        if self._listening is not None:
-            await self._listening.unsubscribe()
+        await self.let_go()
         with contextlib.suppress(Fault):
             await self._ask(ShellInput(close=True, reason=reason), timeout_seconds=2.0)
+
+    async def let_go(self) -> None:
+        """Listen no more; the program goes on."""
+        if self._listening is not None:
+            await self._listening.unsubscribe()
         if not self.ended.done():
             self.ended.cancel()
 
@@ -159,13 +211,21 @@ class Link:
 
     async def _interrupt(self) -> None:
         self._interrupted = False
-        ack = await self._insist(lambda: ShellInput(signal="INT"))
-        at = self._waiting.rfind(INTERRUPT)
-        if ack.ok and at >= 0:
-            del self._waiting[: at + 1]
-            self._cuts += 1
-            self._stuck = False
+        after = self._taken + self._waiting.rfind(INTERRUPT) + 1
+        ack = await self._insist(lambda: ShellInput(signal="INT", offset=after))
+        if ack.ok:
+            self._forget(max(ack.taken, after))
+
+    def _forget(self, taken: int) -> None:
+        """So much of all input is not to be sent again."""
+        if taken <= self._taken:
+            return
+        del self._waiting[: taken - self._taken]
+        self._taken = taken
+        self._stuck = False
+        if len(self._waiting) < WAITING_BYTES // 2:
             self._room.set()
+        self._told(taken)
 
     async def _input_lane(self) -> None:
         while not self._over:
@@ -178,22 +238,17 @@ class Link:
                 await self._insist(lambda: ShellInput(eof=True))
 
     async def _send_some(self) -> None:
-        taken, cuts = 0, self._cuts
+        end = 0
 
         def some() -> ShellInput:
-            nonlocal taken
+            nonlocal end
             data = bytes(self._waiting[:REQUEST_BYTES])
-            taken = len(data)
-            return ShellInput(data=data, offset=self._sent)
+            end = self._taken + len(data)
+            return ShellInput(data=data, offset=self._taken)
 
         ack = await self._insist(some)
         if ack.ok:
-            if cuts == self._cuts:
-                del self._waiting[:taken]
-            self._sent += taken
-            self._stuck = False
-            if len(self._waiting) < WAITING_BYTES // 2:
-                self._room.set()
+            self._forget(ack.taken if ack.taken >= 0 else end)
         elif ack.code == "full":
             if not self._stuck and self._tty and INTERRUPT in self._waiting:
                 self._interrupted = True
@@ -208,20 +263,18 @@ class Link:
 
     async def _printed(self, message: ShellOutput, subject: str, headers: dict[str, str]) -> None:
         """Called in the order in which the agent sent; while it waits for the client, the window fills up."""
+        if self._paused:
+            return
         if message.offset > self._received:
             self._ask_again()
             return
         data = message.data[self._received - message.offset :]
         if data and self._output is not None:
-            self._received += len(data)
-            try:
-                await self._output(data, message.stderr)
-            except (ConnectionError, RuntimeError):
-                self.end(DONE, "the client went away")
-                return
-            if self._received - self._acked >= ACK_BYTES:
+            at, self._received = self._received, self._received + len(data)
+            await self._output(at, data, message.stderr)
+            if self._confirmed - self._acked >= ACK_BYTES:
                 self._control.set()
-        if message.ended and not self.ended.done():
+        if message.ended and not self._paused and not self.ended.done():
             self.ended.set_result(message)
 
     def _ask_again(self) -> None:
@@ -247,11 +300,14 @@ class Link:
             await self._acknowledge()
 
     async def _acknowledge(self) -> None:
-        """Say how much of the output was handed on: as much as it was when it was said, not when the answer came."""
-        handed, resend, self._resend = self._received, self._resend, False
-        await self._insist(lambda: ShellInput(acked_offset=handed, resend=resend))
-        self._acked = handed
-        if self._received - handed >= ACK_BYTES:
+        """Say how much of the output the client has: as much as it was when it was said, not when the answer came."""
+        if self._paused:
+            await self._insist(ShellInput)
+            return
+        confirmed, received, resend, self._resend = self._confirmed, self._received, self._resend, False
+        await self._insist(lambda: ShellInput(acked_offset=confirmed, received_offset=received, resend=resend))
+        self._acked = confirmed
+        if self._confirmed - confirmed >= ACK_BYTES:
             self._control.set()
 
     # -- requests ------------------------------------------------------------------------------------------------

@@ -6,8 +6,11 @@ can be neither read nor moved. What was typed is not recorded: it may hold passw
 
 import base64
 import codecs
+import contextlib
 import os
+import re
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -20,17 +23,25 @@ log = structlog.get_logger()
 
 FLUSH_BYTES = 64 * 1024
 SEALED = "slipway sealed recording 1"
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+"""What moves and colours: CSI and OSC sequences, and those of one character."""
 
 
 def place_of(organization_id: str, session_id: str, now: datetime, sealed: bool) -> str:
-    """Path of a recording below the directory of recordings."""
+    """Name of a recording in the store of recordings."""
     return f"{organization_id}/{now:%Y-%m-%d}/{session_id}.cast" + (".sealed" if sealed else "")
+
+
+def part_of(place: str, part: int) -> str:
+    """Name of the part that a gateway wrote which took the session over: 2, 3 …"""
+    return place if part == 1 else place.replace(".cast", f".{part}.cast")
 
 
 class Recording:
     """One open recording. A disk that is full ends it, not the session."""
 
     def __init__(self, path: Path, session_id: str, key: MasterKey | None, most_bytes: int) -> None:
+        self.path = path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._file = os.fdopen(descriptor, "wb", buffering=0)
@@ -85,6 +96,11 @@ class Recording:
         self._pieces += 1
         self._write(content)
 
+    def printed(self) -> bytes:
+        """All that was printed so far."""
+        self.flush()
+        return printed(opened(self.path, self._key))
+
     def close(self) -> None:
         self.flush()
         self._file.close()
@@ -112,7 +128,7 @@ def _decoder() -> codecs.IncrementalDecoder:
 
 
 def opened(path: Path, key: MasterKey | None) -> bytes:
-    """The asciicast of a recording that has ended; DecryptionFailed without the key it was made with."""
+    """The asciicast of a recording; DecryptionFailed without the key it was made with."""
     content = path.read_bytes()
     if not content.startswith(b'["' + SEALED.encode()):
         return content
@@ -126,3 +142,65 @@ def opened(path: Path, key: MasterKey | None) -> bytes:
         key.decrypt(wrapped, base64.b64decode(piece), f"{session_id}/{number}") for number, piece in enumerate(pieces)
     )
     return b"".join(decrypted)
+
+
+class Event(msgspec.Struct, array_like=True, frozen=True):
+    """A line of an asciicast."""
+
+    seconds: float
+    kind: str
+    text: str
+
+
+def events(cast: bytes) -> Iterator[Event]:
+    """The lines after the header; one that was cut by a crash is left out."""
+    for line in cast.splitlines()[1:]:
+        with contextlib.suppress(msgspec.DecodeError):
+            yield msgspec.json.decode(line, type=Event)
+
+
+def printed(cast: bytes) -> bytes:
+    """What an asciicast shows."""
+    return "".join(event.text for event in events(cast) if event.kind == "o").encode()
+
+
+def joined(parts: list[bytes]) -> bytes:
+    """Parts of one session as one asciicast: the times of later ones go on from the first.
+
+    A part whose gateway has not written yet, or died before it did, is left out.
+    """
+    begun = [part for part in parts if b"\n" in part]
+    if not begun:
+        return b""
+    first, *later = begun
+    lines = [first]
+    for part in later:
+        after = _began_at(part) - _began_at(first)
+        moved = (Event(round(event.seconds + after, 6), event.kind, event.text) for event in events(part))
+        lines += [msgspec.json.encode(event) + b"\n" for event in moved]
+    return b"".join(lines)
+
+
+def _began_at(cast: bytes) -> int:
+    header, _, _ = cast.partition(b"\n")
+    return int(msgspec.json.decode(header)["timestamp"])
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that was looked for."""
+
+    seconds: float
+    line: str
+
+
+def found(cast: bytes, text: str, most: int = 20) -> list[Found]:
+    """Lines in which this text was printed, in upper or lower case, and when; colours and movements left out."""
+    wanted, hits, line = text.casefold(), [], ""
+    for event in events(cast):
+        if event.kind != "o":
+            continue
+        *done, line = (line + ESCAPES.sub("", event.text)).replace("\r", "").split("\n")
+        hits += [Found(seconds=event.seconds, line=one[:500]) for one in done if wanted in one.casefold()]
+    if line and wanted in line.casefold():
+        hits.append(Found(seconds=-1.0, line=line[:500]))
+    return hits[:most]

@@ -13,7 +13,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     postgres_url: str
     """Our own database: who had a session where, when and why it ended."""
     recordings_dir: str
-    """Where sessions are recorded, as asciicast v2."""
+    """Where sessions are recorded, as asciicast v2; with a bucket, until they have ended."""
+    recordings_bucket: str = ""
+    """S3 bucket that keeps the recordings; empty: the directory keeps them. Credentials as boto3 finds them."""
+    recordings_endpoint_url: str = ""
+    """Address of an object store other than AWS that speaks S3."""
     recordings_key_file: str = ""
     """A master key (32 bytes, mode 0600): recordings are encrypted with it. Empty: they are not."""
     recording_bytes: int = 64 * 1024 * 1024
@@ -30,6 +34,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Sessions that may be open at once in this process."""
     sessions_per_user: int = 20
     """Sessions of one user or token."""
+    forwards_per_user: int = 200
+    """Forwarded connections of one user or token."""
+    resume_seconds: float = 600.0
+    """How long a session waits for a client whose connection was lost."""
     idle_seconds: float = 1800.0
     """A session in which nothing was typed and nothing printed for so long ends; that is said a minute before."""
     longest_seconds: float = 12 * 3600.0

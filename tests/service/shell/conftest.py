@@ -94,6 +94,7 @@ class Shells:
         await self.table.put("alive", AccessEntry(kind="alive", at=datetime.now(UTC) + timedelta(days=1)))
         await self.table.put(f"key.{self.key.kid}", AccessEntry(kind="key", public_key_pem=self.key.public_pem))
         self.places[self.place.service_id] = self.place
+        self.places[self.place.organization_id] = Place(organization_id=self.place.organization_id)
 
         async def locate(message: Locate, ids: dict[str, str]) -> Place:
             if message.id not in self.places:

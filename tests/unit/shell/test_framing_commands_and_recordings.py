@@ -39,19 +39,19 @@ def test_before_v5_there_is_no_half_close() -> None:
 
 
 def test_the_end_is_a_status_as_kubectl_reads_it() -> None:
-    frames = framing_for("v5.channel.k8s.io", tty=True)
+    frames = framing_for("v5.channel.k8s.io", ends_by_byte=False)
     success, failure, trouble = (frames.end(0, ""), frames.end(3, ""), frames.end(None, "the agent is gone"))
     assert json.loads(success[0][1:])["status"] == "Success"
     causes = json.loads(failure[0][1:])["details"]["causes"]
     assert causes == [{"reason": "ExitCode", "message": "3"}]
     assert json.loads(trouble[0][1:])["message"] == "the agent is gone"
-    assert framing_for(None, tty=True).end(3, "") == []
+    assert framing_for(None, ends_by_byte=False).end(3, "") == []
 
 
 def test_raw_frames_end_the_input_only_without_a_terminal() -> None:
-    assert RawFrames(tty=True).typed(b"\x04") == Typed(data=b"\x04")
-    assert RawFrames(tty=False).typed(b"\x04") == Typed(eof=True)
-    assert RawFrames(tty=False).typed(b"a\x04") == Typed(data=b"a\x04")
+    assert RawFrames(ends_by_byte=False).typed(b"\x04") == Typed(data=b"\x04")
+    assert RawFrames(ends_by_byte=True).typed(b"\x04") == Typed(eof=True)
+    assert RawFrames(ends_by_byte=True).typed(b"a\x04") == Typed(data=b"a\x04")
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,18 @@ restarted bus) can be sent again; beyond the window the program waits.
 import asyncio
 import contextlib
 import os
+import shutil
 import time
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
 from slipway_agent.services import Known, known
-from slipway_agent.shells.terminal import Terminal
+from slipway_agent.shells.copies import TooLarge, copied
+from slipway_agent.shells.forwards import connected
+from slipway_agent.shells.terminal import Program, Terminal
 from slipway_bus import Bus, Listening
 from slipway_contracts.base import TOKEN, Message
 from slipway_contracts.shell import (
@@ -29,7 +33,8 @@ from slipway_contracts.shell import (
 )
 from slipway_errors import Fault
 from slipway_service import Life
-from slipway_workloads import Isolation, Launch, Layout, Sandbox, best_isolation
+from slipway_workloads import Isolation, Launch, Layout, Sandbox, Status, best_isolation
+from slipway_workloads.processes import descendants, listening_ports
 from slipway_workloads.records import read
 
 log = structlog.get_logger()
@@ -38,8 +43,6 @@ COMMAND_BYTES = 64 * 1024
 PROCESSES = 512
 """What a terminal may start at once."""
 SHELLS = ("/bin/bash", "/bin/sh")
-AFTER_END_SECONDS = 15.0
-"""How long the last output stays available for being sent again."""
 HANG_UP_SECONDS = 2.0
 """What programs get to end in order when the line is closed."""
 
@@ -62,7 +65,7 @@ class Chunk:
 class Session:
     """One open terminal."""
 
-    def __init__(self, bus: Bus, ids: dict[str, str], terminal: Terminal, window_bytes: int) -> None:
+    def __init__(self, bus: Bus, ids: dict[str, str], terminal: Program, window_bytes: int) -> None:
         self._bus = bus
         self._ids = ids
         self._terminal = terminal
@@ -71,6 +74,7 @@ class Session:
         self._unsent: deque[Chunk] = deque()
         self._produced = 0
         self._acked = 0
+        self._received = -1
         self._taken = 0
         self._paused = False
         self._news = asyncio.Event()
@@ -81,6 +85,8 @@ class Session:
         self.ended_at = 0.0
         self.over = asyncio.Event()
         self.removed = False
+        self.released = False
+        """The gateway has all it wants; until then the last output stays available for being sent again."""
         self.listening: Listening | None = None
         self.pump: asyncio.Task[None] | None = None
 
@@ -95,19 +101,27 @@ class Session:
         assert isinstance(message, ShellInput)
         self.heard_at = time.monotonic()
         if message.acked_offset >= 0:
-            self._ack(message.acked_offset, message.resend)
+            self._ack(message.acked_offset, message.resend or self._lost(message.received_offset))
         if message.columns or message.rows:
             self._terminal.resize(message.columns, message.rows)
-        if message.signal and not self._terminal.signal(message.signal):
-            return ShellAck(ok=False, code="invalid", message="There is no such signal.")
+        if message.signal and not self._signal(message):
+            return self._answer("invalid", "There is no such signal.")
         if message.close:
             self.close(message.reason)
-            return ShellAck()
-        if message.data and not self._input(message):
-            return ShellAck(ok=False, code="full", message="The program does not read its input.")
-        if message.eof:
+        elif message.data and not self._input(message):
+            return self._answer("full", "The program does not read its input.")
+        elif message.eof:
             self._terminal.eof()
-        return ShellAck()
+        return self._answer()
+
+    def _answer(self, code: str = "", text: str = "") -> ShellAck:
+        return ShellAck(ok=not code, code=code, message=text, taken=self._taken)
+
+    def _signal(self, message: ShellInput) -> bool:
+        known = self._terminal.signal(message.signal)
+        if known:
+            self._taken = max(self._taken, message.offset)
+        return known
 
     def _input(self, message: ShellInput) -> bool:
         data = message.data
@@ -119,6 +133,12 @@ class Session:
             return False
         self._taken += len(data)
         return True
+
+    def _lost(self, received: int) -> bool:
+        """Whether what was sent last never came, and nothing after it by which the gateway would see the hole."""
+        behind = received < self._produced or self._end_sent
+        before, self._received = self._received, received
+        return received >= 0 and received == before and behind and not self._unsent
 
     def _ack(self, offset: int, resend: bool) -> None:
         self._acked = max(self._acked, min(offset, self._produced))
@@ -176,6 +196,7 @@ class Session:
 
     def close(self, reason: str) -> None:
         """End the program: a hang-up first, and the end by force when that was not enough."""
+        self.released = True
         self.reason = self.reason or reason
         if self._terminal.running:
             self._terminal.hang_up()
@@ -211,6 +232,7 @@ class Sessions:
     async def start(self) -> None:
         """Answer the gateways from now on."""
         await asyncio.to_thread(best_isolation)  # found out once, by trying, which takes a moment
+        await asyncio.to_thread(shutil.rmtree, self._layout.copies_dir, ignore_errors=True)  # of an agent that died
         self._listening = await self._bus.serve(SHELL_OPEN, self._opened, cluster_id=self._cluster_id)
 
     async def run(self, life: Life) -> None:
@@ -238,9 +260,10 @@ class Sessions:
 
     async def reap(self, now: float) -> None:
         for session_id, session in list(self._open.items()):
-            if session.ended_at and now - session.ended_at > AFTER_END_SECONDS:
+            silent = now - session.heard_at > self._silence
+            if session.ended_at and (session.released or silent):
                 await self._remove(session_id, session)
-            elif session.running and now - session.heard_at > self._silence:
+            elif session.running and silent:
                 log.info("shell abandoned", session=session_id)
                 session.close("its gateway was not heard of any more")
 
@@ -249,6 +272,7 @@ class Sessions:
         if session.listening is not None:
             await session.listening.unsubscribe()
         session.removed = True
+        await asyncio.to_thread(shutil.rmtree, self._layout.copies_dir / session_id, ignore_errors=True)
         if session.pump is not None:
             session.pump.cancel()
             await asyncio.gather(session.pump, return_exceptions=True)
@@ -265,14 +289,13 @@ class Sessions:
         if sum(session.running for session in self._open.values()) >= self._shells:
             raise Refused("shell.too_many", f"{self._shells} terminals are open on this cluster already.")
         service, release, launch = self._find(message)
-        owner = launch.uid if launch.sandboxed and best_isolation() is Isolation.USER else None
-        argv, env = enclosed(launch, message)
-        try:
-            terminal = Terminal.start(
-                argv, env, tty=message.tty, columns=message.columns, rows=message.rows, owner=owner
-            )
-        except OSError as error:
-            raise Refused("shell.not_started", f"The terminal could not be started: {error.strerror}.") from error
+        if message.kind == "forward":
+            terminal = await self._connect(service, release, launch, message.port)
+        elif message.kind == "ephemeral":
+            copy = self._layout.copies_dir / message.session_id
+            terminal = _program(await self._copied(launch, service.directory.release(release).source, copy), message)
+        else:
+            terminal = _program(launch, message)
         ids = {"cluster_id": self._cluster_id, "session_id": message.session_id}
         session = Session(self._bus, ids, terminal, self._window)
         self._open[message.session_id] = session
@@ -280,6 +303,27 @@ class Sessions:
         session.start()
         log.info("shell opened", session=message.session_id, service=message.service_id, user=message.user)
         return ShellOpened(ok=True, process=service.process_name(release))
+
+    async def _copied(self, launch: Launch, source: Path, copy: Path) -> Launch:
+        try:
+            return await asyncio.to_thread(copied, launch, source, copy)
+        except TooLarge:
+            raise Refused("shell.too_large", "The files of this service are too many for a copy.") from None
+        except OSError as error:
+            raise Refused("shell.not_copied", f"The service could not be copied: {error.strerror}.") from error
+
+    async def _connect(self, service: Known, release: str, launch: Launch, port: int) -> Program:
+        status = read(service.directory.release(release).status, Status)
+        pids = [status.pid, *descendants(status.pid)] if status is not None and status.pid else []
+        listening = await asyncio.to_thread(listening_ports, pids)
+        wanted = port or launch.port
+        if wanted not in (*listening, launch.port):
+            shown = ", ".join(map(str, listening)) or "none"
+            raise Refused("shell.no_such_port", f"This service does not listen on port {wanted} (it does on: {shown}).")
+        try:
+            return await connected(wanted)
+        except OSError as error:
+            raise Refused("shell.not_connected", f"Port {wanted} takes no connection: {error.strerror}.") from error
 
     def _find(self, message: OpenShell) -> tuple[Known, str, Launch]:
         """The service's own release to stand beside; the gateway's claims are checked against our records."""
@@ -299,6 +343,15 @@ class Sessions:
         if launch is None:
             raise Refused("shell.not_deployed", "Nothing of this service was deployed on this cluster yet.")
         return service, release, launch
+
+
+def _program(launch: Launch, message: OpenShell) -> Program:
+    owner = launch.uid if launch.sandboxed and best_isolation() is Isolation.USER else None
+    argv, env = enclosed(launch, message)
+    try:
+        return Terminal.start(argv, env, tty=message.tty, columns=message.columns, rows=message.rows, owner=owner)
+    except OSError as error:
+        raise Refused("shell.not_started", f"The terminal could not be started: {error.strerror}.") from error
 
 
 def enclosed(launch: Launch, message: OpenShell) -> tuple[list[str], dict[str, str]]:

@@ -24,7 +24,7 @@ async def changed(app: Core, message: SessionChanged) -> None:
                 project_id=place.project_id or None,
                 environment_id=place.environment_id or None,
                 service_id=message.service_id,
-                event_type="SHELL",
+                event_type="PORT_FORWARD" if message.kind == "forward" else "SHELL",
                 target_type=service.kind if service is not None else "APPLICATION",
                 target_id=message.service_id,
                 target_name=place.name,
