@@ -20,6 +20,7 @@ ERRORS = {
     "429": "Too many requests",
     "503": "A part of the platform is away",
 }
+OTHER_ERRORS = {"Refused": "Whatever else can't be done; `code` and `detail` say why"}
 PROBLEM: Json = {
     "type": "object",
     "description": "A problem document (RFC 9457).",
@@ -60,7 +61,7 @@ def openapi_document(routes: Iterable[Route], title: str, version: str = "1") ->
         "paths": paths,
         "components": {
             "schemas": {**components, "Problem": PROBLEM},
-            "responses": {code: _problem_response(text) for code, text in ERRORS.items()},
+            "responses": {code: _problem_response(text) for code, text in (ERRORS | OTHER_ERRORS).items()},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "People"},
                 "token": {
@@ -127,7 +128,7 @@ def _query_parameters(route: Route, by_kind: dict[str, Json], components: Json) 
 
 
 def _responses(route: Route, by_kind: dict[str, Json]) -> Json:
-    status = 204 if route.returns is None and route.status == 200 else route.status
+    status = route.status or (204 if route.returns is None else 200)
     success: Json = {"description": "Done"}
     if route.returns is not None:
         success["content"] = {"application/json": {"schema": by_kind[repr(route.returns)]}}
@@ -136,7 +137,8 @@ def _responses(route: Route, by_kind: dict[str, Json]) -> Json:
     wrong |= {"400", "409", "422"} if route.body is not None else set()
     wrong |= {"409"} if route.method in ("POST", "PUT", "PATCH", "DELETE") else set()
     wrong |= {"422"} if route.query is not None else set()
-    return {str(status): success, **{code: {"$ref": f"#/components/responses/{code}"} for code in sorted(wrong)}}
+    refusals = {code: {"$ref": f"#/components/responses/{code}"} for code in sorted(wrong)}
+    return {str(status): success, **refusals, "default": {"$ref": "#/components/responses/Refused"}}
 
 
 def _problem_response(text: str) -> Json:

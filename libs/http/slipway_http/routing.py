@@ -48,7 +48,8 @@ class _Options:
     body: Any = None
     query: Any = None
     returns: Any = None
-    status: int = 200
+    status: int = 0
+    """What success answers; 0: 200 with a body, 204 without."""
     summary: str = ""
     description: str = ""
     tag: str = ""

@@ -258,7 +258,7 @@ def _response(result: Any, route: Route, call: Call[Any]) -> web.StreamResponse:
     if isinstance(result, web.StreamResponse):
         result.headers.setdefault("X-Request-Id", call.request_id)
         return result
-    status = call.status or (204 if result is None and route.status == 200 else route.status)
+    status = call.status or route.status or (204 if result is None else 200)
     response = answer(None if result is None else encoded(result), status, call.request_id)
     if call.response_headers:
         response.headers.update(call.response_headers)

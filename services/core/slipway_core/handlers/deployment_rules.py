@@ -154,7 +154,6 @@ async def reorder(app: Core, call: Call[bodies.ProjectDeploymentRulesPriorityOrd
             after={"rules": ids},
             sub_target="DEPLOYMENT_RULE",
         )
-    call.status = 200
 
 
 def _pattern(rule: Rule) -> answers.ProjectDeploymentRule:

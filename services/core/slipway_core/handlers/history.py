@@ -5,13 +5,13 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from slipway_core import machine
 from slipway_core.api import answers
 from slipway_core.api.forms import Answer, Id, Query
 from slipway_core.app import Core, Work, found
 from slipway_core.callers import id_in
 from slipway_core.handlers import deployments, statuses
-from slipway_core.machine import State, StepState
+from slipway_core.handlers.services import icon
+from slipway_core.machine import StepState
 from slipway_core.progress import Run, Step, service_state
 from slipway_core.stores.git_events import StoredCommit
 from slipway_core.stores.releases import Release
@@ -55,13 +55,13 @@ def _page(call: Call[Any]) -> tuple[str | None, int]:
     return (None if start is UNSET else start.lower()), limit
 
 
-async def _environment_page(work: Work, call: Call[Any]) -> list[Run]:
+async def environment_page(work: Work, call: Call[Any]) -> list[Run]:
     start, limit = _page(call)
     runs = await work.deployments.history(call.place.environment_id, start, limit)
     return await _with_steps(work, runs)
 
 
-async def _service_page(work: Work, call: Call[Any]) -> list[Run]:
+async def service_page(work: Work, call: Call[Any]) -> list[Run]:
     start, limit = _page(call)
     runs = await work.deployments.history_of_service(call.place.service_id, start, limit)
     return await _with_steps(work, runs)
@@ -87,13 +87,13 @@ async def one(app: Core, call: Call[Any]) -> dict[str, Any]:
 async def of_environment(app: Core, call: Call[Any]) -> DeploymentList:
     """The deployments of an environment with their steps, newest first."""
     async with app.reading() as work:
-        return DeploymentList(results=[full(view(run, app.clock())) for run in await _environment_page(work, call)])
+        return DeploymentList(results=[full(view(run, app.clock())) for run in await environment_page(work, call)])
 
 
 async def of_service(app: Core, call: Call[Any]) -> DeploymentList:
     """The deployments that touched a service, with their steps, newest first."""
     async with app.reading() as work:
-        return DeploymentList(results=[full(view(run, app.clock())) for run in await _service_page(work, call)])
+        return DeploymentList(results=[full(view(run, app.clock())) for run in await service_page(work, call)])
 
 
 async def releases(app: Core, call: Call[Any]) -> ReleaseList:
@@ -118,12 +118,12 @@ def _release(release: Release, present: Release | None) -> ReleaseAnswer:
 # The reference's
 
 
-async def _commits(work: Work, call: Call[Any], runs: list[Run]) -> dict[str, StoredCommit]:
+async def commits_of(work: Work, call: Call[Any], runs: list[Run]) -> dict[str, StoredCommit]:
     ids = sorted({commit for run in runs for commit in run.commits.values()})
     return await work.git_events.commits(call.place.organization_id, ids) if ids else {}
 
 
-def _commit(id: str, commits: dict[str, StoredCommit], at: datetime) -> answers.Commit | None:
+def commit_of(id: str, commits: dict[str, StoredCommit], at: datetime) -> answers.Commit | None:
     if not id:
         return None
     known = commits.get(id)
@@ -137,79 +137,9 @@ def _commit(id: str, commits: dict[str, StoredCommit], at: datetime) -> answers.
     )
 
 
-def _touched(run: Run) -> dict[str, Step]:
+def touched(run: Run) -> dict[str, Step]:
     """service id → its last step, for the services that a deployment does something to."""
     return {step.service_id: step for step in run.steps if step.service_id and step.state is not StepState.SKIPPED}
-
-
-async def environment_history(app: Core, call: Call[Any]) -> answers.DeploymentHistoryEnvironmentPaginatedResponseList:
-    """The deployments of an environment, newest first."""
-    async with app.reading() as work:
-        runs = await _environment_page(work, call)
-        commits = await _commits(work, call, runs)
-    results = [_environment_entry(run, commits) for run in runs]
-    return answers.DeploymentHistoryEnvironmentPaginatedResponseList(page=1, page_size=len(results), results=results)
-
-
-def _environment_entry(run: Run, commits: dict[str, StoredCommit]) -> answers.DeploymentHistoryEnvironment:
-    assert run.created_at is not None
-    status: Any = run.status
-    origin: Any = run.origin if run.origin in statuses.ORIGINS else UNSET
-    applications = [
-        _application_entry(run, step, commits)
-        for step in _touched(run).values()
-        if step.service_kind in ("APPLICATION", "")
-    ]
-    return answers.DeploymentHistoryEnvironment(
-        id=run.id,
-        created_at=run.created_at,
-        updated_at=run.ended_at or run.status_at or UNSET,
-        status=status,
-        origin=origin,
-        triggered_by=run.triggered_by,
-        applications=applications,
-        containers=[],
-        databases=[],
-        jobs=[],
-        helms=[],
-    )
-
-
-def _application_entry(run: Run, step: Step, commits: dict[str, StoredCommit]) -> answers.DeploymentHistoryApplication:
-    assert run.created_at is not None
-    status: Any = service_state(run, step.service_id) or State.READY
-    return answers.DeploymentHistoryApplication(
-        id=step.service_id,
-        created_at=run.created_at,
-        updated_at=run.ended_at or run.status_at or UNSET,
-        name=step.service_name,
-        commit=_commit(step.commit, commits, run.created_at),
-        status=status,
-    )
-
-
-async def service_history(app: Core, call: Call[Any]) -> answers.DeploymentHistoryPaginatedResponseList:
-    """The deployments that touched a service, newest first."""
-    async with app.reading() as work:
-        runs = await _service_page(work, call)
-        commits = await _commits(work, call, runs)
-    results = [_service_entry(run, call.place.service_id, commits) for run in runs if run.ended_at is not None]
-    return answers.DeploymentHistoryPaginatedResponseList(page=1, page_size=len(results), results=results)
-
-
-def _service_entry(run: Run, service_id: str, commits: dict[str, StoredCommit]) -> answers.DeploymentHistory:
-    assert run.created_at is not None
-    step = next((step for step in reversed(run.steps) if step.service_id == service_id), None)
-    state = service_state(run, service_id) or run.status
-    result: Any = "SUCCESS" if state in machine.DONE else "FAILED"
-    return answers.DeploymentHistory(
-        id=run.id,
-        created_at=run.created_at,
-        updated_at=run.ended_at or UNSET,
-        name=step.service_name if step is not None else "",
-        commit=_commit(step.commit if step is not None else "", commits, run.created_at),
-        status=result,
-    )
 
 
 def _audit(run: Run) -> answers.DeploymentHistoryAuditingData:
@@ -238,8 +168,8 @@ async def environment_history_v2(
 ) -> answers.DeploymentHistoryEnvironmentPaginatedResponseListV2:
     """The deployments of an environment with their stages, newest first."""
     async with app.reading() as work:
-        runs = await _environment_page(work, call)
-        commits = await _commits(work, call, runs)
+        runs = await environment_page(work, call)
+        commits = await commits_of(work, call, runs)
     results = [_environment_entry_v2(run, commits) for run in runs]
     return answers.DeploymentHistoryEnvironmentPaginatedResponseListV2(page=1, page_size=len(results), results=results)
 
@@ -262,11 +192,11 @@ def _environment_entry_v2(run: Run, commits: dict[str, StoredCommit]) -> answers
 
 def stages_of(run: Run) -> list[str]:
     """Names of the stages in which a deployment does something, in order; builds stand with their service's stage."""
-    return list(dict.fromkeys(step.stage for step in _touched(run).values()))
+    return list(dict.fromkeys(step.stage for step in touched(run).values()))
 
 
 def _history_stage(run: Run, name: str, commits: dict[str, StoredCommit]) -> answers.DeploymentHistoryStage:
-    last = [step for step in _touched(run).values() if step.stage == name]
+    last = [step for step in touched(run).values() if step.stage == name]
     ids = {step.service_id for step in last}
     steps = [step for step in run.steps if step.service_id in ids]
     status: Any = statuses.stage_status(steps)
@@ -292,10 +222,10 @@ def _history_service(run: Run, step: Step, commits: dict[str, StoredCommit]) -> 
         status=status,
         auditing_data=_audit(run),
         details=answers.DeploymentHistoryServiceDetails(
-            commit=_commit(step.commit, commits, run.created_at), build_pod_name=f"build-{run.id}-0"
+            commit=commit_of(step.commit, commits, run.created_at), build_pod_name=f"build-{run.id}-0"
         ),
         status_details=statuses.details(state, action_of(run)),
-        icon_uri="",
+        icon_uri=icon(kind, {}),
         total_duration=duration(run.started_at, step.ended_at),
     )
 
@@ -309,10 +239,10 @@ def duration(began: datetime | None, ended: datetime | None) -> str:
 async def service_history_v2(app: Core, call: Call[Any]) -> answers.DeploymentHistoryServicePaginatedResponseListV2:
     """The deployments that touched a service, newest first."""
     async with app.reading() as work:
-        runs = await _service_page(work, call)
-        commits = await _commits(work, call, runs)
+        runs = await service_page(work, call)
+        commits = await commits_of(work, call, runs)
     results = [
-        _history_service(run, step, commits) for run in runs if (step := _touched(run).get(call.place.service_id))
+        _history_service(run, step, commits) for run in runs if (step := touched(run).get(call.place.service_id))
     ]
     return answers.DeploymentHistoryServicePaginatedResponseListV2(page=1, page_size=len(results), results=results)
 
@@ -378,7 +308,7 @@ async def queue_of_service(app: Core, call: Call[Any]) -> answers.ListDeployment
                 ),
                 auditing_data=_queued_service_audit(run),
                 status_details=statuses.details(run.status, action_of(run)),
-                icon_uri="",
+                icon_uri=icon(kind, service.config),
             )
             for run in waiting
         ]

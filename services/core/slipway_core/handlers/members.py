@@ -74,7 +74,6 @@ async def edit_role(app: Core, call: Call[bodies.MemberRoleUpdateRequest]) -> No
         _check(call, member.role, role)
         await work.members.set_role(organization, member.user_id, role)
         await _changed(work, call, member, role, name)
-    call.status = 200
 
 
 async def remove(app: Core, call: Call[bodies.DeleteMemberBody]) -> None:

@@ -76,8 +76,8 @@ async def contributors(app: Core, call: Call[None]) -> answers.UserResponseList:
             "first_name": one.author_name,
             "last_name": "",
             "email": one.author_email,
-            "profile_picture_url": one.author_avatar_url,
         }
+        | ({"profile_picture_url": one.author_avatar_url} if one.author_avatar_url else {})
         for who, one in people.items()
     ]
     return msgspec.convert({"results": shown}, answers.UserResponseList)

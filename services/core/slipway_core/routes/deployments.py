@@ -7,7 +7,7 @@ from typing import Any
 from slipway_contracts.access import Permission
 from slipway_contracts.events import DeploymentView
 from slipway_core.api import answers, bodies
-from slipway_core.handlers import actions, history, images, plans, rollbacks, statuses
+from slipway_core.handlers import actions, histories, history, images, plans, rollbacks, statuses
 from slipway_http import Route
 
 READ, DEPLOY, MANAGE = Permission.READ, Permission.DEPLOY, Permission.MANAGE
@@ -54,8 +54,8 @@ def _of_kind(kind: str) -> Iterator[Route]:
     yield Route(
         "GET",
         f"{path}/deploymentHistory",
-        history.service_history,
-        returns=answers.DeploymentHistoryPaginatedResponseList,
+        partial(histories.of_service, kind=kind),
+        returns=histories.LISTS[kind][0],
         summary=f"List {kind} deployments",
         **listed,
     )
@@ -194,7 +194,7 @@ OF_ENVIRONMENT: list[Route] = [
     Route(
         "GET",
         f"{ENVIRONMENT}/deploymentHistory",
-        history.environment_history,
+        histories.of_environment,
         returns=answers.DeploymentHistoryEnvironmentPaginatedResponseList,
         summary="List environment deployments",
         **PAST,

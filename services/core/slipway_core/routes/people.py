@@ -140,6 +140,7 @@ ROUTES: list[Route] = [
         needs=ADMIN,
         of="organization",
         body=bodies.MemberRoleUpdateRequest,
+        status=200,
         summary="Give a member another role",
         tag="Members",
     ),

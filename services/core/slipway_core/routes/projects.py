@@ -291,6 +291,7 @@ RULES: list[Route] = [
         needs=MANAGE,
         of="project",
         body=bodies.ProjectDeploymentRulesPriorityOrderRequest,
+        status=200,
         summary="Put the rules of a project into an order",
         tag="Deployment Rule",
     ),
