@@ -148,11 +148,13 @@ def _default(field: ast.AnnAssign, tree: ast.Module) -> str:
 
 
 def _value(node: ast.expr, constants: dict[str, ast.expr]) -> Any:
-    """What a default comes to: literals, constants of the module, sums and products of them."""
+    """What a default comes to: literals, constants of the module, products and powers of them."""
     if isinstance(node, ast.Name) and node.id in constants:
         return _value(constants[node.id], constants)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         return _value(node.left, constants) * _value(node.right, constants)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+        return _value(node.left, constants) ** _value(node.right, constants)
     try:
         return ast.literal_eval(node)
     except ValueError:
