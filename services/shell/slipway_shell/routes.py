@@ -18,7 +18,7 @@ from slipway_http import Call, Route
 from slipway_http.routing import UUID
 from slipway_security.access import Caller
 from slipway_shell.client import Client
-from slipway_shell.codes import AGENT, DONE, PERMISSION, POLICY, Close
+from slipway_shell.codes import AGENT, DONE, PERMISSION, POLICY, RESTART, Close
 from slipway_shell.framing import PROTOCOLS, Framing, framing_for
 from slipway_shell.gateway import Gateway
 from slipway_shell.handlers import rules, sessions
@@ -119,8 +119,11 @@ def _refusal(fault: Fault) -> Close:
 async def _ended(
     request: web.Request, ws: web.WebSocketResponse, framing: Framing, close: Close
 ) -> web.WebSocketResponse:
-    """Where the form of the messages has a word for it, the reason goes out before the close."""
-    if close.code != DONE:
+    """Where the form of the messages has a word for it, the reason goes out before the close.
+
+    Not to a client that comes back: for it, a restart of the gateway is no end.
+    """
+    if close.code != DONE and not (framing.resumable and close.code == RESTART):
         for message in framing.end(None, close.reason):
             with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
                 async with asyncio.timeout(CLOSE_SECONDS):

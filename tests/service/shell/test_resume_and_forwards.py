@@ -143,6 +143,25 @@ async def test_another_gateway_goes_on_with_a_session_and_the_first_lets_go(shel
     await eventually(lambda: recorded_whole(shells, client), 10)
 
 
+async def test_a_gateway_that_restarts_ends_no_session_of_who_can_come_back(shells: Shells) -> None:
+    client = await resuming(shells)
+    await client.type("exit\n")
+    await client.until_closed()
+    client = Resuming(shells, client.token, port=free_port())
+    async with started(serve, msgspec.structs.replace(shells.settings, listen_port=client.port)):
+        await client.connect()
+        await client.shows("$")
+        await client.type("z=lives\n")
+        await client.shows("z=lives")
+        listening = asyncio.create_task(client.until_closed())
+    assert await listening == 1012
+    assert client.status is None
+    client.port, client.code = 0, 0
+    await client.back()
+    await client.type("echo $z-on\n")
+    await client.shows("lives-on")
+
+
 async def recorded_whole(shells: Shells, client: Resuming) -> bool:
     """Both gateways' parts, as one."""
     cast = await get(shells, f"/session/{client.hello['session']}/recording", client.token)
