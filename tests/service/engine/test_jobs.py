@@ -98,7 +98,8 @@ async def test_an_engine_that_is_killed_in_a_run_is_followed_by_one_that_waits_f
 
     def release() -> Any:
         meta = machine.meta(service)
-        return machine.layout.service(service.id).release(meta.current_release) if meta and meta.current_release else None
+        known = meta is not None and bool(meta.current_release)
+        return machine.layout.service(service.id).release(meta.current_release) if known else None
 
     def begun() -> bool:
         return bool(release() and release().current_log.exists() and "begun" in release().current_log.read_text())
