@@ -99,7 +99,7 @@ class Recording:
     def printed(self) -> bytes:
         """All that was printed so far."""
         self.flush()
-        return printed(opened(self.path, self._key))
+        return printed(opened(self.path.read_bytes(), self._key))
 
     def close(self) -> None:
         self.flush()
@@ -127,9 +127,8 @@ def _decoder() -> codecs.IncrementalDecoder:
     return codecs.getincrementaldecoder("utf-8")("replace")
 
 
-def opened(path: Path, key: MasterKey | None) -> bytes:
-    """The asciicast of a recording; DecryptionFailed without the key it was made with."""
-    content = path.read_bytes()
+def opened(content: bytes, key: MasterKey | None) -> bytes:
+    """The asciicast in a recording as it was written; DecryptionFailed without the key it was made with."""
     if not content.startswith(b'["' + SEALED.encode()):
         return content
     head, *pieces = content.splitlines()

@@ -5,7 +5,7 @@ gateway left there that died is moved by its next start.
 """
 
 import asyncio
-import os
+import io
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,19 +33,19 @@ class Directory:
     async def keep(self, name: str) -> None:
         """What was written to `root / name` is complete."""
 
-    async def fetch(self, name: str) -> Path:
-        """The recording as a local file; RecordingGone."""
-        path = self.root / name
-        if not path.is_file():
-            raise RecordingGone
-        return path
+    async def read(self, name: str) -> bytes:
+        """The recording as it was written; RecordingGone."""
+        try:
+            return await asyncio.to_thread((self.root / name).read_bytes)
+        except FileNotFoundError:
+            raise RecordingGone from None
 
     async def keep_left_behind(self) -> None:
         """Move what an earlier process left here."""
 
 
 class Bucket(Directory):
-    """An object store; the directory holds what is being written, and copies for reading."""
+    """An object store; the directory holds what is being written."""
 
     def __init__(self, root: Path, settings: "Settings") -> None:
         super().__init__(root)
@@ -69,15 +69,12 @@ class Bucket(Directory):
             await self._call(lambda: self._client.upload_file(str(path), self._bucket, name))
             path.unlink(missing_ok=True)
 
-    async def fetch(self, name: str) -> Path:
-        path = self.root / name
-        if path.is_file():
-            return path
-        copy = self.root / "copies" / name.replace("/", "_")
-        copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        await self._call(lambda: self._client.download_file(self._bucket, name, str(copy)))
-        os.chmod(copy, 0o600)
-        return copy
+    async def read(self, name: str) -> bytes:
+        if (self.root / name).is_file():
+            return await super().read(name)
+        content = io.BytesIO()
+        await self._call(lambda: self._client.download_fileobj(self._bucket, name, content))
+        return content.getvalue()
 
     async def keep_left_behind(self) -> None:
         for path in sorted(self.root.glob("*/*/*.cast*")):

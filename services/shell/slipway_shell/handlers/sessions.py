@@ -115,8 +115,8 @@ async def _cast(app: Gateway, session: SessionView) -> bytes:
         raise RecordingGone("This session was not recorded.")
     parts = []
     for part in range(1, session.parts + 1):
-        path = await app.store.fetch(part_of(session.recording, part))
-        parts.append(await asyncio.to_thread(opened, path, app.key))
+        content = await app.store.read(part_of(session.recording, part))
+        parts.append(await asyncio.to_thread(opened, content, app.key))
     return joined(parts)
 
 
